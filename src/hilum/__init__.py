@@ -1,0 +1,57 @@
+"""hilum: chest X-ray reports to labels with evidence.
+
+    import hilum
+
+    labels = hilum.label("Small left pleural effusion. No pneumothorax.")
+    labels["Pleural Effusion"]  # State.POSITIVE
+    hilum.label(["No edema.", None]).to_frame()
+
+Names are loaded when they are first used, so that `import hilum` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from hilum.core.version import VERSION
+
+if TYPE_CHECKING:
+    from hilum.api import JobSummary, LabelJob, LabelTable, get_labeler, label, label_file
+    from hilum.core.records import Evidence, Labels, Span
+    from hilum.core.vocabulary import State, Vocabulary
+
+__all__ = [
+    "Evidence",
+    "JobSummary",
+    "LabelJob",
+    "LabelTable",
+    "Labels",
+    "Span",
+    "State",
+    "Vocabulary",
+    "__version__",
+    "get_labeler",
+    "label",
+    "label_file",
+]
+
+__version__ = VERSION
+
+_HOMES = {
+    "Evidence": "hilum.core.records",
+    "Labels": "hilum.core.records",
+    "Span": "hilum.core.records",
+    "State": "hilum.core.vocabulary",
+    "Vocabulary": "hilum.core.vocabulary",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module(_HOMES.get(name, "hilum.api")), name)
+    raise AttributeError(f"module 'hilum' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""The nouns of hilum: vocabulary, records, errors, plug-ins. Standard library and numpy only."""
