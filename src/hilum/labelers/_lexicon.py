@@ -1,0 +1,286 @@
+"""Lexicon files to compiled rules: read, checked, and every error with its file, line and rule.
+
+A lexicon is a stack of TOML files: `words`, `cues`, `other` (abnormalities that are no finding), the files of
+the vocabulary, and the differences of the convention. A phrase of a later file takes the place of the same
+phrase in an earlier one; within a file each phrase stands once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from hilum.core.errors import InputError, LexiconError, UnknownNameError
+from hilum.core.vocabulary import SHIPPED, Finding, State, Vocabulary
+from hilum.text.normalize import AMPERSAND, COLON, COMMA, DEIDENTIFIED, GAP, QUESTION, SENTENCE_END, SLASH, SymbolTable
+from hilum.text.phrases import Tree, expand, prefix_tree
+from hilum.text.scope import Kind, Rule, Target
+
+MARKS: Mapping[str, Rule] = {
+    SENTENCE_END: Rule(Kind.SENTENCE_END, "mark/full-stop"),
+    COMMA: Rule(Kind.COMMA, "mark/comma"),
+    COLON: Rule(Kind.COLON, "mark/colon"),
+    AMPERSAND: Rule(Kind.AND, "mark/ampersand"),
+    SLASH: Rule(Kind.OR, "mark/slash"),
+    QUESTION: Rule(Kind.UNCERTAINTY_BEFORE, "mark/question"),
+}
+_TABLES = ("cue", "mention", "structure", "abnormality", "finding", "difference")
+_ALLOWED = {
+    "cue": {"id", "kind", "phrases", "note"},
+    "mention": {"id", "finding", "findings", "phrases", "positive", "negative", "uncertain", "note"},
+    "structure": {"id", "finding", "findings", "phrases", "unspecified", "positive", "negative", "uncertain", "note"},
+    "abnormality": {"id", "phrases", "note"},
+    "finding": {"name", "parent", "aliases", "role", "note"},
+    "difference": {"name", "why", "mention", "structure", "abnormality", "cue", "change"},
+}
+_TOP = {"vocabulary", "base", "uncertain", "spellings", "convention", "note", *_TABLES}
+_STATES = {s.name.lower(): s for s in State}
+
+
+@dataclass(frozen=True)
+class LexiconFile:
+    """One parsed file: its name for messages, its tables, and its text for line numbers."""
+
+    name: str
+    data: Mapping[str, Any]
+    text: str
+
+    def error(self, table: str, number: int, message: str) -> LexiconError:
+        """An error that names file, line and rule."""
+        heads = [
+            i
+            for i, line in enumerate(self.text.splitlines(), 1)
+            if re.match(rf"\s*\[\[{re.escape(table)}\]\]", line)
+        ]
+        line = heads[number] if number < len(heads) else 1
+        return LexiconError(f"{self.name}, line {line}, {table} {self._rule_name(table, number)}: {message}")
+
+    def _rule_name(self, table: str, number: int) -> str:
+        entries = self.data.get(table.split(".")[0], [])
+        entry = entries[number] if "." not in table and number < len(entries) else {}
+        return repr(entry.get("id") or entry.get("name") or f"number {number + 1}")
+
+
+@dataclass(frozen=True)
+class RawRule:
+    """One entry of a file before its words become symbols."""
+
+    file: LexiconFile
+    table: str
+    number: int
+    rule: Rule
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Compiled rules of one vocabulary under one convention.
+
+    `other` is the index of "an abnormality that is no finding". `yes_cues` has for each finding the cues whose
+    hedged mentions count as yes when a yes or no is asked for. `digest` is a SHA-256 over the files, in order.
+    """
+
+    vocabulary: Vocabulary
+    convention: str
+    symbols: SymbolTable
+    rules: Mapping[str, Rule]
+    tree: Tree
+    or_symbols: str
+    digest: str
+    yes_cues: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def other(self) -> int:
+        """Index that stands for an abnormality outside the vocabulary."""
+        return len(self.vocabulary)
+
+
+def load_lexicon(vocabulary: str = "chexpert14", *, convention: str = "house") -> Lexicon:
+    """The compiled lexicon of a shipped vocabulary or of the user's own TOML file.
+
+    Raises UnknownNameError for a name that does not exist, InputError for a file that cannot be read, and
+    LexiconError, naming file, line and rule, for a bad entry.
+    """
+    stack = [_shipped("words"), _shipped("cues"), _shipped("other"), *_vocabulary_stack(vocabulary)]
+    vocab = _vocabulary(stack[-1])
+    conventions = [n.removeprefix("convention_") for n in _shipped_names() if n.startswith("convention_")]
+    if convention not in conventions:
+        raise UnknownNameError("convention", convention, conventions)
+    stack.append(_shipped(f"convention_{convention}"))
+    return _compile(stack, vocab, convention)
+
+
+def _vocabulary_stack(name: str) -> list[LexiconFile]:
+    own = [n for n in _shipped_names() if n in SHIPPED]
+    if name in own:
+        top = _shipped(name)
+    elif name.endswith(".toml"):
+        try:
+            top = _parse(name, Path(name).read_bytes())
+        except OSError as e:
+            raise InputError(
+                f"The vocabulary file {name!r} cannot be read: {e.strerror}. Check the path."
+            ) from e
+    else:
+        raise UnknownNameError("vocabulary", name, [*own, "FILE.toml"])
+    base = top.data.get("base")
+    if base is None:
+        return [top]
+    if base not in own:
+        raise LexiconError(f"{top.name}: base {base!r} is not shipped; allowed: {', '.join(sorted(own))}.")
+    return [*_vocabulary_stack(base), top]
+
+
+def _vocabulary(top: LexiconFile) -> Vocabulary:
+    name = top.data.get("vocabulary")
+    if not isinstance(name, str):
+        raise LexiconError(f'{top.name}: the line vocabulary = "NAME" is missing at the top of the file.')
+    if name in SHIPPED:
+        return SHIPPED[name]
+    base = SHIPPED[top.data["base"]].findings if "base" in top.data else ()
+    added = []
+    for number, entry in enumerate(top.data.get("finding", [])):
+        if not isinstance(entry.get("name"), str):
+            raise top.error("finding", number, 'needs name = "..."')
+        added.append(
+            Finding(
+                entry["name"], entry.get("parent"), tuple(entry.get("aliases", ())), entry.get("role", "finding")
+            )
+        )
+    if not base and not added:
+        raise LexiconError(f"{top.name}: has no [[finding]] and no base; there would be nothing to label.")
+    return Vocabulary(name, (*base, *added))
+
+
+def _shipped_names() -> list[str]:
+    return sorted(p.name.removesuffix(".toml") for p in files("hilum.labelers").joinpath("lexicon").iterdir())
+
+
+def _shipped(name: str) -> LexiconFile:
+    raw = files("hilum.labelers").joinpath("lexicon", f"{name}.toml").read_bytes()
+    return _parse(f"lexicon/{name}.toml", raw)
+
+
+def _parse(name: str, raw: bytes) -> LexiconFile:
+    try:
+        text = raw.decode("utf-8")
+        data = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        raise LexiconError(f"{name}: is not valid TOML: {e}") from e
+    unknown = set(data) - _TOP
+    if unknown:
+        raise LexiconError(f"{name}: unknown key {sorted(unknown)[0]!r}; allowed: {', '.join(sorted(_TOP))}.")
+    return LexiconFile(name, data, text)
+
+
+def _raw_rules(stack: Iterable[LexiconFile], vocabulary: Vocabulary) -> Iterator[RawRule]:
+    changes: dict[str, Mapping[str, Any]] = {}
+    for file in reversed(list(stack)):
+        for difference in file.data.get("difference", []):
+            for change in difference.get("change", []):
+                changes[change["id"]] = change
+    for file in stack:
+        stem = Path(file.name).stem
+        sources: list[tuple[str, list[Any]]] = [(t, file.data.get(t, [])) for t in _TABLES[:4]]
+        for difference in file.data.get("difference", []):
+            sources += [(t, difference.get(t, [])) for t in _TABLES[:4]]
+        for table, entries in sources:
+            for number, entry in enumerate(entries):
+                full_id = f"{stem}/{entry.get('id')}"
+                yield _raw_rule(file, table, number, {**entry, **changes.get(full_id, {}), "id": full_id}, vocabulary)
+
+
+def _raw_rule(
+    file: LexiconFile, table: str, number: int, entry: Mapping[str, Any], vocabulary: Vocabulary
+) -> RawRule:
+    unknown = set(entry) - _ALLOWED[table]
+    if unknown:
+        allowed = ", ".join(sorted(_ALLOWED[table]))
+        raise file.error(table, number, f"unknown key {sorted(unknown)[0]!r}; allowed: {allowed}")
+    phrases = entry.get("phrases")
+    if entry["id"].endswith("/None"):
+        raise file.error(table, number, 'needs id = "..."')
+    if not isinstance(phrases, list) or not phrases or not all(isinstance(p, str) and p for p in phrases):
+        raise file.error(table, number, 'needs phrases = ["...", ...], at least one, none empty')
+    kind = Kind.MENTION if table != "structure" else Kind.STRUCTURE
+    if table == "cue":
+        kinds = {k.name.lower().replace("_", "-"): k for k in Kind if k not in (Kind.MENTION, Kind.STRUCTURE)}
+        if entry.get("kind") not in kinds:
+            raise file.error(table, number, f"kind {entry.get('kind')!r} is not one of {', '.join(kinds)}")
+        kind = kinds[entry["kind"]]
+    targets = _targets(file, table, number, entry, vocabulary)
+    return RawRule(file, table, number, Rule(kind, entry["id"], targets), tuple(phrases))
+
+
+def _targets(
+    file: LexiconFile, table: str, number: int, entry: Mapping[str, Any], vocabulary: Vocabulary
+) -> tuple[Target, ...]:
+    if table == "abnormality":
+        return (Target(len(vocabulary)),)
+    names = entry.get("findings", [entry["finding"]] if "finding" in entry else [])
+    states = {}
+    for key in ("positive", "negative", "uncertain", "unspecified"):
+        if key in entry:
+            if entry[key] not in _STATES:
+                raise file.error(table, number, f"{key} = {entry[key]!r} is no state; allowed: {', '.join(_STATES)}")
+            states[key] = _STATES[entry[key]]
+    targets = []
+    for name in names:
+        if name in vocabulary:
+            targets.append(Target(vocabulary.index(name), **states))
+        elif any(name in v for v in SHIPPED.values()):
+            if table == "mention":
+                targets.append(Target(len(vocabulary), **states))
+        else:
+            raise file.error(table, number, str(UnknownNameError("finding", name, vocabulary.names)))
+    return tuple(dict.fromkeys(targets))
+
+
+def _compile(stack: list[LexiconFile], vocabulary: Vocabulary, convention: str) -> Lexicon:
+    spellings: dict[str, list[str]] = {}
+    for file in stack:
+        spellings |= file.data.get("spellings", {})
+    plain: list[tuple[RawRule, list[str]]] = []
+    for raw in _raw_rules(stack, vocabulary):
+        try:
+            plain.append((raw, [p for phrase in raw.phrases for p in expand(phrase)]))
+        except ValueError as e:
+            raise raw.file.error(raw.table, raw.number, f"phrase {e}") from e
+    bare = SymbolTable((), {})
+    words = {
+        part
+        for _, phrases in plain
+        for part in bare.encode(" ".join(phrases))[0][1::2]
+        if bare[part] != DEIDENTIFIED
+    }
+    table = SymbolTable(words, spellings)
+    rules = _rules_by_symbols(plain, table)
+    uncertain = {n: frozenset(f"cues/{c}" for c in cues) for f in stack for n, cues in f.data.get("uncertain", {}).items()}
+    return Lexicon(
+        vocabulary, convention, table, rules, prefix_tree(rules), "".join(s for s, r in rules.items() if r.kind is Kind.OR and len(s) == 1),
+        hashlib.sha256(b"\0".join(f.text.encode() for f in stack)).hexdigest(), uncertain,
+    )  # fmt: skip
+
+
+def _rules_by_symbols(plain: list[tuple[RawRule, list[str]]], table: SymbolTable) -> dict[str, Rule]:
+    rules = dict(MARKS)
+    origin: dict[str, RawRule] = {}
+    for raw, phrases in plain:
+        for phrase in phrases:
+            symbols = table.encode(phrase)[1].strip(GAP)
+            if not symbols:
+                raise raw.file.error(raw.table, raw.number, f"the phrase {phrase!r} has no word in it")
+            earlier = origin.get(symbols)
+            if earlier is not None and earlier.file is raw.file and earlier.rule.id != raw.rule.id:
+                raise raw.file.error(
+                    raw.table, raw.number, f"the phrase {phrase!r} stands also in {earlier.rule.id!r}; keep one"
+                )
+            origin[symbols] = raw
+            rules[symbols] = raw.rule
+    return rules

@@ -1,0 +1,1 @@
+"""Strings to spans: normalisation, sections, sentences, scope of negation and uncertainty."""
