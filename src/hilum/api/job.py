@@ -1,0 +1,162 @@
+"""A file of reports to a file of labels, in parts that survive a kill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hilum.api._outputs import read_summary, write_outputs
+from hilum.api._plan import Plan, make_plan
+from hilum.core.errors import InputError
+from hilum.runner.local import Chunking, Progress, RunReport, run_chunks
+from hilum.runner.store import FolderStore, PartStore
+from hilum.tables.source import InputRow
+
+
+@dataclass(frozen=True)
+class LabelJob:
+    """What to label and how.
+
+    `input` is a csv, tsv, parquet or jsonl file, a folder of .txt files, Open-I XML (a folder or .tgz), or
+    "-" for standard input. `output` takes its format from its extension; "-" is csv to standard output; None
+    is "-" for standard input, else `NAME.labels.csv` in the current folder (`.tsv`, `.parquet`, `.jsonl` for
+    such an input). `evidence` is a .jsonl file, `html` a page of the first `html_limit` reports. `fresh`
+    forgets the parts of an unfinished run. `workers` above 1 starts worker processes.
+    """
+
+    input: str | Path
+    output: str | Path | None = None
+    labeler: str = "rules"
+    vocabulary: str = "chexpert14"
+    convention: str = "house"
+    column: str | None = None
+    section: str = "both"
+    evidence: str | Path | None = None
+    html: str | Path | None = None
+    html_limit: int = 200
+    workers: int = 1
+    propagate_parents: bool = False
+    fresh: bool = False
+    chunk_size: int = 500
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """What a job did.
+
+    `findings` is finding -> state name -> rows, `status` row status -> rows, `coverage` what
+    `SectionCoverage.to_dict` says of the reports' headings. `resumed` rows were there from an earlier run.
+    `notes` are for the user: what was unusual in the input and the run. `page_rows` is the number of reports
+    on the page. Paths are None for outputs that were not asked for; `output` is None for standard output.
+    """
+
+    rows: int
+    resumed: int
+    seconds: float
+    findings: Mapping[str, Mapping[str, int]]
+    status: Mapping[str, int]
+    coverage: Mapping[str, Any]
+    notes: tuple[str, ...]
+    output: Path | None
+    provenance: Path | None
+    evidence: Path | None
+    html: Path | None
+    page_rows: int = 0
+    stamp: Mapping[str, str] = field(default_factory=dict)
+
+
+def label_file(
+    job: LabelJob, *, progress: Callable[[Progress, int | None], None] | None = None
+) -> JobSummary:
+    """Label every row of `job.input`; every output appears whole, or not at all.
+
+    Beside the output stands `OUT.provenance.json`. A run that was stopped in any way goes on from its parts
+    in `OUT.hilum-parts` when it is started again; the bytes are those of a run that was never stopped.
+    Standard input and standard output cannot resume. `progress` is called with the progress and the (maybe
+    estimated) number of rows, if it is known.
+
+    Raises InputError, OutputError, UnknownNameError, LexiconError; ResumeError when the parts belong to
+    another input or other options; WorkerError when some rows could not be labeled.
+    """
+    began = time.monotonic()
+    plan = make_plan(job)
+    try:
+        with _opened(plan, fresh=job.fresh) as store:
+            report = _run(job, plan, store, progress)
+            counts = read_summary(store, report.chunks, findings=plan.vocabulary.names)
+            page_rows = write_outputs(plan, store, report.chunks, counts)
+            store.remove()
+    finally:
+        plan.clean_up()
+    return _summary(plan, report, counts, page_rows=page_rows, seconds=time.monotonic() - began)
+
+
+@contextmanager
+def _opened(plan: Plan, *, fresh: bool) -> Iterator[PartStore]:
+    """The job's store; after an error its parts stay for the next run, if there can be one."""
+    store = FolderStore(plan.parts_folder)
+    store.open(plan.manifest, fresh=fresh)
+    try:
+        yield store
+    except BaseException:
+        if plan.resumable:
+            store.close()
+        else:
+            store.remove()
+        raise
+
+
+def _run(
+    job: LabelJob, plan: Plan, store: PartStore, progress: Callable[[Progress, int | None], None] | None
+) -> RunReport:
+    total = plan.source.row_count_hint()
+    small = total is not None and total <= job.chunk_size
+    report = run_chunks(
+        plan.source.rows(),
+        plan.work,
+        store=store,
+        chunking=Chunking(job.chunk_size, weigh=_weight),
+        workers=1 if small else job.workers,
+        progress=None if progress is None else lambda done: progress(done, total),
+    )
+    if plan.source.fingerprint() != plan.fingerprint:
+        raise InputError(
+            f"{job.input} was changed while it was being labeled, so nothing was written. Next step: run the "
+            "same command again with --fresh (in Python: fresh=True)."
+        )
+    return report
+
+
+def _weight(row: InputRow) -> int:
+    try:
+        return sum(map(len, row.cells))
+    except TypeError:  # not all cells are texts
+        return sum(len(cell) for cell in row.cells if isinstance(cell, (str, bytes)))
+
+
+def _summary(
+    plan: Plan, report: RunReport, counts: Mapping[str, Any], *, page_rows: int, seconds: float
+) -> JobSummary:
+    notes = [*plan.notes, *plan.source.notes, *report.retried]
+    if counts["problems"]:
+        shown = "; ".join(counts["first_problems"])
+        notes.append(f"something was wrong with {counts['problems']:,} rows, in order: {shown}")
+    return JobSummary(
+        rows=report.items,
+        resumed=report.resumed,
+        seconds=seconds,
+        findings=counts["findings"],
+        status=counts["status"],
+        coverage=counts["coverage"],
+        notes=tuple(notes),
+        output=plan.output,
+        provenance=plan.provenance,
+        evidence=plan.evidence,
+        html=plan.html,
+        page_rows=page_rows,
+        stamp=plan.stamp,
+    )

@@ -1,0 +1,148 @@
+"""What `hilum label` shows on standard error: how far it is, and at the end what came out."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from hilum.api.job import JobSummary, LabelJob
+from hilum.core.records import RowStatus
+from hilum.core.vocabulary import PRECEDENCE
+from hilum.runner.local import Progress as Done
+
+_SECONDS_BETWEEN_LINES = 10.0
+_PLAIN_WIDTH = 100
+_MOST_NOTES = 30
+
+
+def _console() -> Console:
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    return console
+
+
+class Meter:
+    """A progress bar with the time left on a terminal; elsewhere a short line every ten seconds."""
+
+    def __init__(self) -> None:
+        self.console = _console()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f} of {task.fields[rows]} reports"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("Labeling", total=None, rows="?")
+        self._began = self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, done: Done, total: int | None) -> None:
+        """Show how far it is. Rows of an earlier run count neither as done nor as left."""
+        now = time.monotonic()
+        fresh = done.items - done.resumed
+        left = None if total is None else max(total - done.items, 0)
+        self._bar.update(
+            self._task,
+            description=f"Labeling ({done.resumed:,} were done before)" if done.resumed else "Labeling",
+            completed=fresh,
+            total=None if left is None else fresh + left,
+            rows="?" if left is None else f"{fresh + left:,}",
+        )
+        if self._bar.disable and now - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = now
+            self.console.print(_line(done, left, now - self._began), soft_wrap=True)
+
+
+def _line(done: Done, left: int | None, seconds: float) -> str:
+    rate = (done.items - done.resumed) / max(seconds, 1e-9)
+    line = f"{done.items:,} reports done, {rate:,.0f} a second"
+    if left is None or rate <= 0:
+        return line
+    return f"{line}, about {timedelta(seconds=round(left / rate))} left"
+
+
+def show_summary(summary: JobSummary, job: LabelJob) -> None:
+    """Counts per finding and state, row statuses, what to look at, and where the outputs are."""
+    console = _console()
+    console.print(_findings(summary))
+    statuses = [f"{n:,} {name}" for name, n in summary.status.items() if n or name == RowStatus.LABELED]
+    console.print(f"Reports: {', '.join(statuses)}", soft_wrap=True)
+    notes = [*_coverage_notes(summary, job), *summary.notes]
+    for note in notes[:_MOST_NOTES]:
+        console.print(f"Note: {note}", soft_wrap=True)
+    if len(notes) > _MOST_NOTES:
+        console.print(f"Note: {len(notes) - _MOST_NOTES:,} more of these")
+    stamp = " · ".join(f"{key} {value[:16]}" for key, value in summary.stamp.items())
+    console.print(f"Made by: {stamp}", soft_wrap=True, style="dim")
+    for what, path in _outputs(summary):
+        console.print(f"{what}: {path}", soft_wrap=True)
+    console.print(_speed(summary), soft_wrap=True)
+
+
+def _findings(summary: JobSummary) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Finding")
+    for state in PRECEDENCE:
+        table.add_column(state.name.lower(), justify="right")
+    for name, counts in summary.findings.items():
+        table.add_row(name, *(f"{counts[state.name.lower()]:,}" for state in PRECEDENCE))
+    return table
+
+
+def _coverage_notes(summary: JobSummary, job: LabelJob) -> list[str]:
+    notes = []
+    without = summary.coverage["without_headings"]
+    if without:
+        notes.append(f"{_reports(without)} had no recognised heading")
+    unknown = summary.coverage["unrecognised"]
+    if unknown:
+        often = ", ".join(f"{heading!r} ({n:,})" for heading, n in list(unknown.items())[:3])
+        total = summary.coverage["unrecognised_total"]
+        notes.append(f"{total:,} lines look like headings and were not recognised, most often {often}")
+    missing = summary.status[RowStatus.NO_SUCH_SECTION.value]
+    if missing:
+        notes.append(f"{_reports(missing)} had nothing for --section {job.section} and got no label")
+    return notes
+
+
+def _reports(count: int) -> str:
+    return f"{count:,} report{'' if count == 1 else 's'}"
+
+
+def _outputs(summary: JobSummary) -> list[tuple[str, str]]:
+    page = f"{summary.html} (the first {summary.page_rows:,} of {summary.rows:,} reports)"
+    if summary.page_rows == summary.rows:
+        page = str(summary.html)
+    named = [
+        ("Labels", summary.output and str(summary.output)),
+        ("How they were made", summary.provenance and str(summary.provenance)),
+        ("Evidence", summary.evidence and str(summary.evidence)),
+        ("Page", summary.html and page),
+    ]
+    return [(what, path) for what, path in named if path]
+
+
+def _speed(summary: JobSummary) -> str:
+    fresh = summary.rows - summary.resumed
+    line = (
+        f"{fresh:,} reports in {summary.seconds:,.1f} s, {fresh / max(summary.seconds, 1e-9):,.0f} a second"
+    )
+    return f"{line}; {summary.resumed:,} were done before" if summary.resumed else line

@@ -1,0 +1,121 @@
+"""`hilum explain`: one report in the terminal, with the words that decided each label."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hilum.core.errors import InputError, OutputError
+from hilum.pages.evidence_page import PageItem, evidence_page
+from hilum.tables.encoding import decode
+
+_CONTROLS = tuple(chr(code) for code in range(0x20) if chr(code) not in "\t\n\v\f\r\x1a")
+_MOST_CONTROLS = 0.01
+_NO_WRAP, _WIDE = 100_000, 120
+_TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".xml", ".tgz", ".gz", ".zip", ".xlsx")
+_FILE_ENDINGS = (*_TABLES, ".txt")
+
+
+def explain(
+    report: Annotated[
+        str, typer.Argument(metavar="TEXT|FILE|-", help="The report, a .txt file, or - for stdin.")
+    ],
+    vocabulary: Annotated[
+        str, typer.Option(metavar="NAME|FILE.toml", help="Findings to look for: chexpert14, nih14 or a file.")
+    ] = "chexpert14",
+    convention: Annotated[
+        str, typer.Option(metavar="NAME", help="Meaning of the labels: house or chexpert.")
+    ] = "house",
+    section: Annotated[
+        str, typer.Option(metavar="NAME", help="What to label: impression, findings, both or all.")
+    ] = "both",
+    html: Annotated[
+        Path | None, typer.Option(metavar="OUT.html", help="Also write one self-contained page.")
+    ] = None,
+) -> None:
+    """Show one report's labels and the words, cue and rule behind each of them."""
+    from rich.console import Console
+
+    from hilum import api
+    from hilum.cli.terminal import explanation
+    from hilum.text.sections import select_sections
+
+    text, name = read_report(report)
+    labeler = api.get_labeler("rules", vocabulary=vocabulary, convention=convention)
+    labels = api.label(text, labeler=labeler, section=section)
+    sections = tuple(select_sections(text, section))
+    console = Console(highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _NO_WRAP  # in a pipe or a file, a line is a line
+    colour = console.color_system is not None and not console.no_color
+    narrow = console.width < _WIDE
+    console.print(explanation(text, labels, sections=sections, colour=colour, narrow=narrow))
+    if html is not None:
+        write_page(html, PageItem(name, text, labels, sections), stamp=labeler.stamp)
+        console.print(f"Wrote {html}", soft_wrap=True)
+
+
+def read_report(argument: str) -> tuple[str, str]:
+    """The report that a command-line argument means, and a name for it.
+
+    `-` is standard input; a path that exists is read as text; anything else is the report itself.
+    Raises InputError for a folder, a table of reports, a missing, unreadable or binary file.
+    """
+    if argument == "-":
+        return _decode(sys.stdin.buffer.read(), "standard input"), "standard input"
+    path = Path(argument)
+    if not argument or not _exists(path):
+        if path.suffix.lower() in _FILE_ENDINGS and not any(c.isspace() for c in argument):
+            raise InputError(
+                f"There is no file {argument!r}. Give a .txt file, the report's own words in quotes, "
+                "or - for standard input."
+            )
+        return argument, "report"
+    if path.is_dir() or path.suffix.lower() in _TABLES:
+        raise InputError(
+            f"{argument!r} is {'a folder' if path.is_dir() else f'a {path.suffix} file'}, "
+            f"and explain shows one report. Next step: hilum label {shlex.quote(argument)} --html OUT.html"
+        )
+    try:
+        return _decode(path.read_bytes(), argument), path.name
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {argument!r}: {error.strerror or error}. Check that the file can be opened by you."
+        ) from error
+
+
+def write_page(path: Path, item: PageItem, *, stamp: Mapping[str, str]) -> None:
+    """Write the evidence page of one report. Raises OutputError when the file cannot be written."""
+    page = evidence_page(f"Labels of {item.id}", [item], stamp=stamp)
+    try:
+        path.write_text(page, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write {str(path)!r}: {error.strerror or error}. Give --html a file in a folder "
+            "that exists and that you may write to."
+        ) from error
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a report's words can be too long for a file name
+        return False
+
+
+def _decode(data: bytes, source: str) -> str:
+    text, notes = decode(data)
+    controls = sum(map(text.count, _CONTROLS))
+    if "\x00" in text or controls > len(text) * _MOST_CONTROLS:
+        raise InputError(
+            f"{source} is no text: it holds {controls:,} control characters. Give a text file (UTF-8); "
+            "for a table of reports use hilum label."
+        )
+    for note in notes:
+        typer.echo(f"{source}: {note}", err=True)
+    return text

@@ -1,0 +1,79 @@
+"""The program `hilum`: its commands, one per file, and how errors are told."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+
+from hilum.cli import explain, label, selftest
+from hilum.core.errors import HilumError
+from hilum.core.version import VERSION
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+BAD_INPUT, BROKEN_PIPE, INTERRUPTED = 2, 1, 130
+"""Exit codes: an error that was told, nobody reads the output any more, Ctrl-C."""
+
+app = typer.Typer(
+    name="hilum",
+    help="Chest X-ray reports to labels with evidence: 14 findings, 4 states, no network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def told(command: Callable[P, R]) -> Callable[P, R]:
+    """`command`, with errors as one message on standard error and an exit code, without traceback."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            typer.echo("stopped", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from None
+        except (HilumError, OSError) as error:
+            typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+            typer.echo(str(error), err=True)
+            raise typer.Exit(BAD_INPUT) from None
+
+    return run
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hilum {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _command in (label.label, explain.explain, selftest.selftest):
+    app.command()(told(_command))
+
+
+def main() -> None:
+    """Run the program; also as `python -m hilum.cli.main`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

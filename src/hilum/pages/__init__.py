@@ -1,0 +1,1 @@
+"""Tables and evidence to one self-contained HTML page."""
