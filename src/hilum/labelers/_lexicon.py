@@ -18,7 +18,7 @@ from typing import Any
 
 from hilum.core.errors import InputError, LexiconError, UnknownNameError
 from hilum.core.vocabulary import SHIPPED, Finding, State, Vocabulary
-from hilum.text.normalize import AMPERSAND, COLON, COMMA, DEIDENTIFIED, GAP, QUESTION, SENTENCE_END, SLASH, SymbolTable
+from hilum.text.normalize import AMPERSAND, COLON, COMMA, DEIDENTIFIED, GAP, QUESTION_AFTER, QUESTION_BEFORE, SENTENCE_END, SLASH, SymbolTable
 from hilum.text.phrases import Tree, expand, prefix_tree
 from hilum.text.scope import Kind, Rule, Target
 
@@ -28,7 +28,8 @@ MARKS: Mapping[str, Rule] = {
     COLON: Rule(Kind.COLON, "mark/colon"),
     AMPERSAND: Rule(Kind.AND, "mark/ampersand"),
     SLASH: Rule(Kind.OR, "mark/slash"),
-    QUESTION: Rule(Kind.UNCERTAINTY_BEFORE, "mark/question"),
+    QUESTION_BEFORE: Rule(Kind.UNCERTAINTY_BEFORE, "mark/question"),
+    QUESTION_AFTER: Rule(Kind.QUESTION, "mark/question"),
 }
 _TABLES = ("cue", "mention", "structure", "abnormality", "finding", "difference")
 _ALLOWED = {
@@ -39,6 +40,7 @@ _ALLOWED = {
     "finding": {"name", "parent", "aliases", "role", "note"},
     "difference": {"name", "why", "mention", "structure", "abnormality", "cue", "change"},
 }
+_CHANGEABLE = {"id", "finding", "findings", "positive", "negative", "uncertain", "unspecified", "add", "drop"}
 _TOP = {"vocabulary", "base", "uncertain", "spellings", "convention", "note", *_TABLES}
 _STATES = {s.name.lower(): s for s in State}
 
@@ -180,11 +182,8 @@ def _parse(name: str, raw: bytes) -> LexiconFile:
 
 
 def _raw_rules(stack: Iterable[LexiconFile], vocabulary: Vocabulary) -> Iterator[RawRule]:
-    changes: dict[str, Mapping[str, Any]] = {}
-    for file in reversed(list(stack)):
-        for difference in file.data.get("difference", []):
-            for change in difference.get("change", []):
-                changes[change["id"]] = change
+    changes = _changes(stack)
+    met: set[str] = set()
     for file in stack:
         stem = Path(file.name).stem
         sources: list[tuple[str, list[Any]]] = [(t, file.data.get(t, [])) for t in _TABLES[:4]]
@@ -193,11 +192,31 @@ def _raw_rules(stack: Iterable[LexiconFile], vocabulary: Vocabulary) -> Iterator
         for table, entries in sources:
             for number, entry in enumerate(entries):
                 full_id = f"{stem}/{entry.get('id')}"
-                yield _raw_rule(file, table, number, {**entry, **changes.get(full_id, {}), "id": full_id}, vocabulary)
+                met.add(full_id)
+                _, change = changes.get(full_id, (file, {}))
+                if not change.get("drop"):
+                    yield _raw_rule(file, table, number, {**entry, "id": full_id}, change, vocabulary)
+    for full_id, (file, _) in changes.items():
+        if full_id not in met and Path(full_id).parent.name in {Path(f.name).stem for f in stack}:
+            raise LexiconError(f"{file.name}: a change names the rule {full_id!r}, which does not exist.")
+
+
+def _changes(stack: Iterable[LexiconFile]) -> dict[str, tuple[LexiconFile, Mapping[str, Any]]]:
+    changes: dict[str, tuple[LexiconFile, Mapping[str, Any]]] = {}
+    for file in stack:
+        for number, difference in enumerate(file.data.get("difference", [])):
+            if not difference.get("name") or not difference.get("why"):
+                raise file.error("difference", number, 'needs name = "..." and why = "..."')
+            for change in difference.get("change", []):
+                unknown = set(change) - _CHANGEABLE
+                if unknown or "id" not in change:
+                    raise file.error("difference", number, f"a change takes {', '.join(sorted(_CHANGEABLE))}")
+                changes[change["id"]] = (file, change)
+    return changes
 
 
 def _raw_rule(
-    file: LexiconFile, table: str, number: int, entry: Mapping[str, Any], vocabulary: Vocabulary
+    file: LexiconFile, table: str, number: int, entry: Mapping[str, Any], change: Mapping[str, Any], vocabulary: Vocabulary
 ) -> RawRule:
     unknown = set(entry) - _ALLOWED[table]
     if unknown:
@@ -214,7 +233,8 @@ def _raw_rule(
         if entry.get("kind") not in kinds:
             raise file.error(table, number, f"kind {entry.get('kind')!r} is not one of {', '.join(kinds)}")
         kind = kinds[entry["kind"]]
-    targets = _targets(file, table, number, entry, vocabulary)
+    told = [{**entry, **change, **({} if "finding" not in change else {"findings": [change["finding"]]})}, *change.get("add", ())]
+    targets = tuple(t for each in told for t in _targets(file, table, number, each, vocabulary))
     return RawRule(file, table, number, Rule(kind, entry["id"], targets), tuple(phrases))
 
 

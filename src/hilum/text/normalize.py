@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-SENTENCE_END, COMMA, COLON, SLASH, AMPERSAND, QUESTION, LINE_END, GAP = ".", ",", ":", "/", "&", "?", "\n", " "
+SENTENCE_END, COMMA, COLON, SLASH, AMPERSAND, QUESTION_BEFORE, QUESTION_AFTER, GAP = ".", ",", ":", "/", "&", "\u00bf", "?", " "
 UNKNOWN_WORD, NUMBER, DEIDENTIFIED = "\ue000", "\ue001", "\ue002"
 _FIRST_SYMBOL = 0xE010
 _CACHE_LIMIT = 50_000
@@ -27,12 +27,15 @@ _PLAIN |= {ord(a): b for a, b in zip("\u00e6\u0153\u00e9\u00e8\u00ef\u00f6\u00fc
 split_parts = re.compile(r"([^\W\d_]+|\d+(?:\.\d+)*)").split
 _MASK = re.compile(r"\[\*\*.{0,200}?\*\*\]|_{2,}", re.DOTALL)
 _DEIDENTIFIED_WORD = re.compile(r"x{2,}\Z")
-_BULLET = re.compile(r"\n[ \t]*(?:[-*>#]|\(?\Z)[ \t]*\Z|\n[ \t\r]*\n")
+_BULLET = re.compile(r"\n[ \t]*[-*>#][ \t]*\Z|\n[ \t]*\n")
+_NEW_SENTENCE = re.compile(r"\n(?=[ \t]*[A-Z][a-z])")  # a line that starts like a sentence; "\f" ends the one before
 
 
 def flatten(text: str) -> str:
     """`text` in lower case with plain punctuation and masked tokens; exactly as long as `text`."""
-    low = text.lower()
+    if "\r" in text:
+        text = text.replace("\r\n", " \n").replace("\r", "\n")
+    low = (_NEW_SENTENCE.sub("\f", text) if "\n" in text else text).lower()
     if not low.isascii():
         if len(low) != len(text):  # a few letters grow in lower case (Turkish dotted I)
             low = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
@@ -47,12 +50,9 @@ def gap_symbol(gap: str) -> str:
     if "." in gap or "!" in gap or "\f" in gap or ";" in gap:
         return SENTENCE_END
     if "?" in gap:
-        return QUESTION if gap.startswith((" ", "(", "\n")) and not gap.endswith(" ") else SENTENCE_END
-    if "\n" in gap or "\r" in gap:
-        lines = gap.replace("\r\n", "\n").replace("\r", "\n")
-        if _BULLET.search(lines):
-            return SENTENCE_END
-        return COMMA if "," in gap else COLON if ":" in gap else LINE_END
+        return QUESTION_BEFORE if gap[0] in " (\n" and gap[-1] == "?" else QUESTION_AFTER
+    if "\n" in gap and _BULLET.search(gap):
+        return SENTENCE_END
     if ":" in gap:
         return COLON
     if "," in gap or "(" in gap or ")" in gap or " - " in gap or "--" in gap:

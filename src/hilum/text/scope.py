@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from enum import IntEnum
+from itertools import islice
 from typing import NamedTuple
 
 from hilum.core.vocabulary import State
@@ -44,6 +45,8 @@ class Kind(IntEnum):
     NOT_NOW = 20
     NEGATION_EITHER = 21
     UNCERTAINTY_EITHER = 22
+    VERSUS = 23
+    QUESTION = 24
 
 
 class Target(NamedTuple):
@@ -94,7 +97,9 @@ class Sentence(NamedTuple):
     last: int
 
 
-_COMMA, _AND, _OR, _BROKEN, _WITH = 1, 2, 4, 8, 16
+_COMMA, _AND, _OR, _BROKEN, _WITH, _COLON = 1, 2, 4, 8, 16, 32
+_APART = _BROKEN | _WITH | _COLON
+_LONGEST_LIST = 50  # mentions that one cue can reach; keeps the time linear in the text
 _BLANK, _POSITIVE, _NEGATIVE, _UNCERTAIN = State.BLANK, State.POSITIVE, State.NEGATIVE, State.UNCERTAIN
 
 
@@ -114,12 +119,15 @@ class ScopeReader:
         self._sentences: list[Sentence] = []
         self._symbols = ""
         self._sentence_first = 0
+        self._or_at = -1  # up to here it is known whether an "or" follows in the sentence
+        self._or_ahead = False
 
     def read(self, symbols: str) -> list[Sentence]:
         """The sentences of the text that have mentions, in order; at each place the longest rule is met."""
         self._sentences = []
         self._symbols = symbols
         self._sentence_first = 0
+        self._or_at = -1
         self._reset()
         tree, handlers, end = self._tree, self._handlers, len(symbols)
         first = 0
@@ -152,9 +160,12 @@ class ScopeReader:
         self._verb = False  # a verb since the clause began
         self._listed = False  # a mention since the negation began
         self._not_now: Hit | None = None
+        self._answer: Hit | None = None  # a negation right after a colon ("Effusion: no.")
 
     def _close(self, last: int) -> None:
         mentions = self._mentions
+        if self._answer is not None and not self._listed:
+            self._change_group(self._answer, _NEGATIVE)
         if mentions:
             self._sentences.append(Sentence(mentions, self._sentence_first, last))
         self._sentence_first = last
@@ -170,6 +181,7 @@ class ScopeReader:
 
     def _on_colon(self, rule: Rule, first: int, last: int) -> None:
         self._negation = self._uncertainty = None
+        self._link |= _COLON
 
     def _on_and(self, rule: Rule, first: int, last: int) -> None:
         self._link |= _AND
@@ -201,8 +213,11 @@ class ScopeReader:
 
     def _or_follows(self, last: int) -> bool:
         """Whether the sentence goes on with an "or" after part `last`."""
-        later = self._later_or.search(self._symbols, last)
-        return later is not None and later.group() != "."
+        if last > self._or_at:
+            later = self._later_or.search(self._symbols, last)
+            self._or_at = len(self._symbols) if later is None else later.start()
+            self._or_ahead = later is not None and later.group() != "."
+        return self._or_ahead
 
     def _on_with(self, rule: Rule, first: int, last: int) -> None:
         self._link |= _WITH
@@ -211,6 +226,7 @@ class ScopeReader:
 
     def _on_negation_before(self, rule: Rule, first: int, last: int) -> None:
         self._negation = Hit(rule, first, last)
+        self._answer = self._negation if self._link == _COLON else None
         self._uncertainty = None
         self._listed = self._verb = False
         self._link |= _BROKEN
@@ -229,24 +245,41 @@ class ScopeReader:
 
     def _on_negation_either(self, rule: Rule, first: int, last: int) -> None:
         """ "Effusion resolved." and "Resolved effusion.": on what stands right before, else on what follows."""
-        before = self._mentions and not self._link
-        (self._on_negation_after if before else self._on_negation_before)(rule, first, last)
+        (self._on_negation_after if self._touches() else self._on_negation_before)(rule, first, last)
 
     def _on_uncertainty_either(self, rule: Rule, first: int, last: int) -> None:
-        before = self._mentions and not self._link
-        (self._on_uncertainty_after if before else self._on_uncertainty_before)(rule, first, last)
+        (self._on_uncertainty_after if self._touches() else self._on_uncertainty_before)(rule, first, last)
+
+    def _touches(self) -> bool:
+        """Whether a mention stands right before, with no mark or cue in between."""
+        return bool(self._mentions) and not self._link and self._mentions[-1].state is not _BLANK
+
+    def _on_versus(self, rule: Rule, first: int, last: int) -> None:
+        """ "X versus artifact", "artifact versus X": either side is only one of two possibilities."""
+        cue = Hit(rule, first, last)
+        if self._mentions and not self._link & _APART:
+            self._change_group(cue, _UNCERTAIN)
+        if self._negation is None:
+            self._uncertainty = cue
+        self._link |= _OR
+
+    def _on_question(self, rule: Rule, first: int, last: int) -> None:
+        self._change_group(Hit(rule, first, last), _UNCERTAIN)
+        self._on_sentence_end(rule, first, last)
 
     def _change_group(self, cue: Hit, state: State) -> None:
         """Give `state` to the last mention and to those listed with it ("X, Y and Z are not seen")."""
         self._link |= _BROKEN
         listed = False
-        for mention in reversed(self._mentions):
+        after: Mention | None = None
+        for mention in islice(reversed(self._mentions), _LONGEST_LIST):
+            compound = after is not None and not after.link and after.first - mention.last <= 1
+            if after is not None and not compound and (after.link & _APART or not after.link or not listed):
+                break
             if mention.state is _POSITIVE or (mention.state is _UNCERTAIN and state is _NEGATIVE):
                 mention.state, mention.cue = state, cue
-            link = mention.link
-            listed = listed or bool(link & (_AND | _OR))
-            if link & (_BROKEN | _WITH) or not link or not listed:
-                break
+            listed = listed or bool(mention.link & (_AND | _OR))
+            after = mention
 
     def _on_mention(self, rule: Rule, first: int, last: int) -> None:
         link = self._link
@@ -260,7 +293,7 @@ class ScopeReader:
         if self._not_now is not None:
             state, cue = _BLANK, self._not_now
         mention = Mention(rule, first, last, state, cue, link)
-        if link & _OR and not link & (_BROKEN | _WITH) and state is _POSITIVE:
+        if link & _OR and not link & _APART and state is _POSITIVE:
             self._alternatives(mention)
         self._mentions.append(mention)
         self._link = 0
@@ -274,8 +307,8 @@ class ScopeReader:
         cue = Hit(ALTERNATIVE, mention.first - 1, mention.first)
         members = [mention]
         link = mention.link
-        for earlier in reversed(self._mentions):
-            if not link or link & (_BROKEN | _WITH) or earlier.state is _NEGATIVE or earlier.rule.kind is Kind.STRUCTURE:
+        for earlier in islice(reversed(self._mentions), _LONGEST_LIST):
+            if not link or link & _APART or earlier.state in (_NEGATIVE, _BLANK):
                 break
             members.append(earlier)
             if not link & _COMMA and not earlier.link & _OR:
