@@ -7,7 +7,7 @@ import typer
 
 def selftest() -> None:
     """Label the shipped sentences and reports; fails, naming the finding, when any label has changed."""
-    from hilum.labelers.selftest import run
+    from hilum.labelers._selftest import run
 
     done = run()
     typer.echo(f"{done.sentences:,} sentences, {done.reports:,} reports: all labels as shipped")

@@ -254,8 +254,8 @@ def _targets(
     for name in names:
         if name in vocabulary:
             targets.append(Target(vocabulary.index(name), **states))
-        elif any(name in v for v in SHIPPED.values()):
-            if table == "mention":
+        elif (home := next((v for v in SHIPPED.values() if name in v), None)) is not None:
+            if home.findings[home.index(name)].role != "device":  # a device is no abnormality
                 targets.append(Target(len(vocabulary), **states))
         else:
             raise file.error(table, number, str(UnknownNameError("finding", name, vocabulary.names)))

@@ -155,7 +155,7 @@ class ScopeReader:
         self._uncertainty: Hit | None = None
         self._predicate: Hit | None = None  # a predicate that may yet take structures ("normal heart size")
         self._free = False  # no structure stood before that predicate
-        self._doubtful: list[Mention] = []  # structures that it took over a comma, "and" or "with"
+        self._doubtful: list[tuple[Mention, State, Hit | None]] = []  # what it took over a comma, and their state before
         self._link = 0  # marks met since the last mention
         self._verb = False  # a verb since the clause began
         self._listed = False  # a mention since the negation began
@@ -329,8 +329,8 @@ class ScopeReader:
         self._mentions.append(mention)
         if self._predicate is not None and (self._free or not link):
             if not link:  # "heart size stable, normal mediastinum": the predicate is the adjective of what follows
-                for earlier in self._doubtful:
-                    earlier.state, earlier.cue = _BLANK, None
+                for earlier, state, cue in self._doubtful:
+                    earlier.state, earlier.cue = state, cue
             self._settle(mention, self._predicate)
         self._doubtful = []
         self._open.append(mention)
@@ -354,10 +354,10 @@ class ScopeReader:
 
     def _on_normal(self, rule: Rule, first: int, last: int) -> None:
         hit = Hit(rule, first, last)
+        across = self._link & (_COMMA | _AND | _WITH) and not self._link & _BROKEN
+        self._doubtful = [(m, m.state, m.cue) for m in self._open] if across else []
         for mention in self._open:
             self._settle(mention, hit)
-        across = self._link & (_COMMA | _AND | _WITH) and not self._link & _BROKEN
-        self._doubtful = self._open if across else []
         self._free = not self._open
         self._predicate = hit
         self._open = []
