@@ -20,10 +20,9 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from _common import read_openi, table_lines
-from openi_gold import label_all, split_ids
-
 from hilum.core.vocabulary import CHEXPERT14, State, state_from_csv
 from hilum.labelers.rules import build
+from openi_gold import label_all, split_ids
 
 
 def sample(args: argparse.Namespace) -> None:
@@ -57,7 +56,9 @@ def sample(args: argparse.Namespace) -> None:
         for case, (i, name, ours, other) in enumerate(drawn, 1):
             side = rng.choice(["left", "right"])
             left, right = (ours, other) if side == "left" else (other, ours)
-            cases.write(f"### case {case}: {name}: left says {left.name}, right says {right.name}\n{reports[i]}\n\n")
+            cases.write(
+                f"### case {case}: {name}: left says {left.name}, right says {right.name}\n{reports[i]}\n\n"
+            )
             writer.writerow([case, i, name, ours.name, other.name, side])
     print(f"{len(drawn)} cases of {len(kinds)} kinds in {args.out}")
 
@@ -73,13 +74,19 @@ def count(args: argparse.Namespace) -> None:
         cells = [f"{c[v]}" for c in (ours, theirs) for v in ("right", "wrong", "convention", "unclear")]
         if mine:
             table.append([name, str(len(mine)), *cells])
-    head = ["finding", "n", *(f"{who} {v}" for who in ("hilum", "CheXpert") for v in ("right", "wrong", "conv.", "unclear"))]
+    head = [
+        "finding",
+        "n",
+        *(f"{who} {v}" for who in ("hilum", "CheXpert") for v in ("right", "wrong", "conv.", "unclear")),
+    ]
     print("\n".join(table_lines(head, table)))
 
 
 def main() -> None:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(required=True)
     draw = commands.add_parser("sample")
     for name in ("--reports", "--chexpert-labels", "--gold", "--out"):

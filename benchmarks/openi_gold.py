@@ -23,8 +23,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from _common import OpenIReport, read_openi, table_lines, write_json
 
+from _common import OpenIReport, read_openi, table_lines, write_json
 from hilum.core.records import Labels
 from hilum.core.vocabulary import CHEXPERT14, NIH14, State, state_from_csv
 from hilum.labelers import ReportSpans
@@ -106,7 +106,10 @@ def beside_chexpert(
     with path.open(newline="", encoding="utf-8") as f:
         rows = {f"CXR{r['report_id']}": r for r in csv.DictReader(f)}
     ids = sorted(i for i in rows if i in gold and i in reports)
-    theirs = {n: [state_from_csv(rows[i][c]) for i in ids] for n, c in CHEXPERT14.match_columns(list(rows[ids[0]])).items()}
+    theirs = {
+        n: [state_from_csv(rows[i][c]) for i in ids]
+        for n, c in CHEXPERT14.match_columns(list(rows[ids[0]])).items()
+    }
     shared = [n for n in NIH14.names if n in CHEXPERT14 and NIH14.findings[NIH14.index(n)].role == "finding"]
     true_NF = np.array([[gold[i][n] == "1" for n in shared] for i in ids])
     texts = [text_of(reports[i], which) for i in ids]
@@ -116,7 +119,14 @@ def beside_chexpert(
         ("nih14", "house"): label_all(build(vocabulary="nih14"), texts),
     }
     yes = (State.POSITIVE, State.UNCERTAIN)
-    said = {"CheXpert labeler": np.array([[theirs[CHEXPERT14.names[CHEXPERT14.index(n)]][k] in yes for n in shared] for k in range(len(ids))])}
+    said = {
+        "CheXpert labeler": np.array(
+            [
+                [theirs[CHEXPERT14.names[CHEXPERT14.index(n)]][k] in yes for n in shared]
+                for k in range(len(ids))
+            ]
+        )
+    }
     for (vocabulary, convention), labels in labeled.items():
         if convention == "house":
             said[f"hilum {vocabulary}"] = np.array([[x[n] in yes for n in shared] for x in labels])
@@ -126,17 +136,28 @@ def beside_chexpert(
     kappas: dict[str, dict[str, float]] = {}
     for name in CHEXPERT14.names:
         kappas[name] = {
-            c: round(kappa(Counter(zip([x[name] for x in labeled["chexpert14", c]], theirs[name], strict=True))), 4)
+            c: round(
+                kappa(Counter(zip([x[name] for x in labeled["chexpert14", c]], theirs[name], strict=True))), 4
+            )
             for c in ("house", "chexpert")
         }
     print("\nCohen's kappa with the CheXpert labeler, four states")
-    print("\n".join(table_lines(["finding", "house", "chexpert"], [[n, f"{k['house']:.3f}", f"{k['chexpert']:.3f}"] for n, k in kappas.items()])))
+    print(
+        "\n".join(
+            table_lines(
+                ["finding", "house", "chexpert"],
+                [[n, f"{k['house']:.3f}", f"{k['chexpert']:.3f}"] for n, k in kappas.items()],
+            )
+        )
+    )
     return {"reports": len(ids), "scores": tables, "kappa": kappas}
 
 
 def main() -> None:
     """Parse the command line, print the tables, write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--reports", type=Path, required=True)
     parser.add_argument("--gold", type=Path, required=True)
     parser.add_argument("--split", choices=("all", "read", "unread"), default="all")

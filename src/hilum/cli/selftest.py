@@ -10,4 +10,8 @@ def selftest() -> None:
     from hilum.labelers._selftest import run
 
     done = run()
-    typer.echo(f"{done.sentences:,} sentences, {done.reports:,} reports: all labels as shipped")
+    typer.echo(
+        f"{done.sentences:,} sentences, {done.reports:,} reports, {done.phrases:,} phrases: all labels as shipped"
+    )
+    for note in done.notes:
+        typer.echo(f"note: {note}")

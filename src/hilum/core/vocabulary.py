@@ -6,6 +6,7 @@ those of `nih14` are the findings of ChestX-ray14 (Wang et al. 2017) with `No Fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -51,7 +52,7 @@ def state_from_csv(value: float | str | None) -> State:
 
     Raises ValueError for anything but 1, 0, -1 and blank.
     """
-    if value is None or value == "" or value != value:
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return State.BLANK
     number = float(value)
     for state, code in CSV_CODES.items():
@@ -87,7 +88,9 @@ class Vocabulary:
             if finding.name in seen:
                 raise VocabularyError(f"Vocabulary {self.name!r} names {finding.name!r} twice.")
             if finding.role not in ("finding", "device", "none"):
-                raise VocabularyError(f"{finding.name!r} has role {finding.role!r}; allowed: finding, device, none.")
+                raise VocabularyError(
+                    f"{finding.name!r} has role {finding.role!r}; allowed: finding, device, none."
+                )
             seen.add(finding.name)
         for finding in self.findings:
             if finding.parent is not None and finding.parent not in seen:

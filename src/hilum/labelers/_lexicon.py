@@ -18,7 +18,18 @@ from typing import Any
 
 from hilum.core.errors import InputError, LexiconError, UnknownNameError
 from hilum.core.vocabulary import SHIPPED, Finding, State, Vocabulary
-from hilum.text.normalize import AMPERSAND, COLON, COMMA, DEIDENTIFIED, GAP, QUESTION_AFTER, QUESTION_BEFORE, SENTENCE_END, SLASH, SymbolTable
+from hilum.text.normalize import (
+    AMPERSAND,
+    COLON,
+    COMMA,
+    DEIDENTIFIED,
+    GAP,
+    QUESTION_AFTER,
+    QUESTION_BEFORE,
+    SENTENCE_END,
+    SLASH,
+    SymbolTable,
+)
 from hilum.text.phrases import Tree, expand, prefix_tree
 from hilum.text.scope import Kind, Rule, Target
 
@@ -35,7 +46,17 @@ _TABLES = ("cue", "mention", "structure", "abnormality", "finding", "difference"
 _ALLOWED = {
     "cue": {"id", "kind", "phrases", "note"},
     "mention": {"id", "finding", "findings", "phrases", "positive", "negative", "uncertain", "note"},
-    "structure": {"id", "finding", "findings", "phrases", "unspecified", "positive", "negative", "uncertain", "note"},
+    "structure": {
+        "id",
+        "finding",
+        "findings",
+        "phrases",
+        "unspecified",
+        "positive",
+        "negative",
+        "uncertain",
+        "note",
+    },
     "abnormality": {"id", "phrases", "note"},
     "finding": {"name", "parent", "aliases", "role", "note"},
     "difference": {"name", "why", "mention", "structure", "abnormality", "cue", "change"},
@@ -43,6 +64,7 @@ _ALLOWED = {
 _CHANGEABLE = {"id", "finding", "findings", "positive", "negative", "uncertain", "unspecified", "add", "drop"}
 _TOP = {"vocabulary", "base", "uncertain", "spellings", "convention", "note", *_TABLES}
 _STATES = {s.name.lower(): s for s in State}
+_READINGS = ("positive", "negative", "uncertain", "unspecified")
 
 
 @dataclass(frozen=True)
@@ -64,7 +86,7 @@ class LexiconFile:
         return LexiconError(f"{self.name}, line {line}, {table} {self._rule_name(table, number)}: {message}")
 
     def _rule_name(self, table: str, number: int) -> str:
-        entries = self.data.get(table.split(".")[0], [])
+        entries = self.data.get(table.split(".", maxsplit=1)[0], [])
         entry = entries[number] if "." not in table and number < len(entries) else {}
         return repr(entry.get("id") or entry.get("name") or f"number {number + 1}")
 
@@ -152,7 +174,10 @@ def _vocabulary(top: LexiconFile) -> Vocabulary:
             raise top.error("finding", number, 'needs name = "..."')
         added.append(
             Finding(
-                entry["name"], entry.get("parent"), tuple(entry.get("aliases", ())), entry.get("role", "finding")
+                entry["name"],
+                entry.get("parent"),
+                tuple(entry.get("aliases", ())),
+                entry.get("role", "finding"),
             )
         )
     if not base and not added:
@@ -216,7 +241,12 @@ def _changes(stack: Iterable[LexiconFile]) -> dict[str, tuple[LexiconFile, Mappi
 
 
 def _raw_rule(
-    file: LexiconFile, table: str, number: int, entry: Mapping[str, Any], change: Mapping[str, Any], vocabulary: Vocabulary
+    file: LexiconFile,
+    table: str,
+    number: int,
+    entry: Mapping[str, Any],
+    change: Mapping[str, Any],
+    vocabulary: Vocabulary,
 ) -> RawRule:
     unknown = set(entry) - _ALLOWED[table]
     if unknown:
@@ -233,7 +263,10 @@ def _raw_rule(
         if entry.get("kind") not in kinds:
             raise file.error(table, number, f"kind {entry.get('kind')!r} is not one of {', '.join(kinds)}")
         kind = kinds[entry["kind"]]
-    told = [{**entry, **change, **({} if "finding" not in change else {"findings": [change["finding"]]})}, *change.get("add", ())]
+    told = [
+        {**entry, **change, **({} if "finding" not in change else {"findings": [change["finding"]]})},
+        *change.get("add", ()),
+    ]
     targets = tuple(t for each in told for t in _targets(file, table, number, each, vocabulary))
     return RawRule(file, table, number, Rule(kind, entry["id"], targets), tuple(phrases))
 
@@ -244,22 +277,25 @@ def _targets(
     if table == "abnormality":
         return (Target(len(vocabulary)),)
     names = entry.get("findings", [entry["finding"]] if "finding" in entry else [])
-    states = {}
-    for key in ("positive", "negative", "uncertain", "unspecified"):
-        if key in entry:
-            if entry[key] not in _STATES:
-                raise file.error(table, number, f"{key} = {entry[key]!r} is no state; allowed: {', '.join(_STATES)}")
-            states[key] = _STATES[entry[key]]
+    told = {key: _state(file, table, number, entry, key) for key in _READINGS if key in entry}
+    states = (State.BLANK, *(told.get(s.name.lower(), s) for s in list(State)[1:]))
+    unspecified = told.get("unspecified", State.BLANK)
     targets = []
     for name in names:
         if name in vocabulary:
-            targets.append(Target(vocabulary.index(name), **states))
+            targets.append(Target(vocabulary.index(name), states, unspecified))
         elif (home := next((v for v in SHIPPED.values() if name in v), None)) is not None:
             if home.findings[home.index(name)].role != "device":  # a device is no abnormality
-                targets.append(Target(len(vocabulary), **states))
+                targets.append(Target(len(vocabulary), states, unspecified))
         else:
             raise file.error(table, number, str(UnknownNameError("finding", name, vocabulary.names)))
     return tuple(dict.fromkeys(targets))
+
+
+def _state(file: LexiconFile, table: str, number: int, entry: Mapping[str, Any], key: str) -> State:
+    if entry[key] not in _STATES:
+        raise file.error(table, number, f"{key} = {entry[key]!r} is no state; allowed: {', '.join(_STATES)}")
+    return _STATES[entry[key]]
 
 
 def _compile(stack: list[LexiconFile], vocabulary: Vocabulary, convention: str) -> Lexicon:
@@ -281,7 +317,11 @@ def _compile(stack: list[LexiconFile], vocabulary: Vocabulary, convention: str) 
     }
     table = SymbolTable(words, spellings)
     rules = _rules_by_symbols(plain, table)
-    uncertain = {n: frozenset(f"cues/{c}" for c in cues) for f in stack for n, cues in f.data.get("uncertain", {}).items()}
+    uncertain = {
+        n: frozenset(f"cues/{c}" for c in cues)
+        for f in stack
+        for n, cues in f.data.get("uncertain", {}).items()
+    }
     return Lexicon(
         vocabulary, convention, table, rules, prefix_tree(rules), "".join(s for s, r in rules.items() if r.kind is Kind.OR and len(s) == 1),
         hashlib.sha256(b"\0".join(f.text.encode() for f in stack)).hexdigest(), uncertain,
@@ -299,7 +339,9 @@ def _rules_by_symbols(plain: list[tuple[RawRule, list[str]]], table: SymbolTable
             earlier = origin.get(symbols)
             if earlier is not None and earlier.file is raw.file and earlier.rule.id != raw.rule.id:
                 raise raw.file.error(
-                    raw.table, raw.number, f"the phrase {phrase!r} stands also in {earlier.rule.id!r}; keep one"
+                    raw.table,
+                    raw.number,
+                    f"the phrase {phrase!r} stands also in {earlier.rule.id!r}; keep one",
                 )
             origin[symbols] = raw
             rules[symbols] = raw.rule

@@ -77,7 +77,10 @@ def run() -> SelfTestResult:
         labels = _label(labeler, cases)
         for case, got in zip(cases, labels, strict=True):
             differences += _differences(case, setting, got)
-        found = {"lexicon_sha256": labeler.stamp["lexicon_sha256"], "evidence_sha256": evidence_digest(labels)}
+        found = {
+            "lexicon_sha256": labeler.stamp["lexicon_sha256"],
+            "evidence_sha256": evidence_digest(labels),
+        }
         shipped = digests.get(setting, {})
         notes += [
             f"{setting}: {key} is not the shipped one" for key in found if found[key] != shipped.get(key)
@@ -85,9 +88,7 @@ def run() -> SelfTestResult:
     if differences:
         raise SelfTestError(_message(differences))
     kinds = [case.kind for case in cases]
-    return SelfTestResult(
-        kinds.count("sentence"), kinds.count("report"), kinds.count("phrase"), tuple(notes)
-    )
+    return SelfTestResult(kinds.count("sentence"), kinds.count("report"), kinds.count("phrase"), tuple(notes))
 
 
 def read_cases() -> list[Case]:
@@ -124,7 +125,9 @@ def write(folder: Path) -> None:
     for setting in SETTINGS:
         labeler = _labeler(setting)
         labels = _label(labeler, cases)
-        differences += [d for c, got in zip(cases, labels, strict=True) for d in _differences(c, setting, got)]
+        differences += [
+            d for c, got in zip(cases, labels, strict=True) for d in _differences(c, setting, got)
+        ]
         labels += _label(labeler, [Case("phrase", text, {}) for text in texts])
         for codes, got in zip(phrases, labels[len(cases) :], strict=True):
             codes[setting] = _codes(got)

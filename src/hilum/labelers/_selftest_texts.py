@@ -25,7 +25,9 @@ _CUE_TEMPLATES = ("No edema {} effusion.", "Effusion {}.", "{} effusion.")
 def lexicon_texts() -> list[str]:
     """The texts, in the order of the files, each once."""
     lexicon = [_shipped(name) for name in _shipped_names()]
-    return list(dict.fromkeys(text for file in lexicon for text in (*_phrase_texts(file), *_spelling_texts(file))))
+    return list(
+        dict.fromkeys(text for file in lexicon for text in (*_phrase_texts(file), *_spelling_texts(file)))
+    )
 
 
 def _phrase_texts(file: LexiconFile) -> Iterator[str]:
@@ -52,4 +54,9 @@ def _covering(options: list[str]) -> Iterator[str]:
 def _spelling_texts(file: LexiconFile) -> Iterator[str]:
     for word, forms in file.data.get("spellings", {}).items():
         for form in (word, *forms):
-            yield from (f"{form}.", f"Heart size is {form}.", f"{form} effusion.", f"Mediastinal {form} is normal.")
+            yield from (
+                f"{form}.",
+                f"Heart size is {form}.",
+                f"{form} effusion.",
+                f"Mediastinal {form} is normal.",
+            )

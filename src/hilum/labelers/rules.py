@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from hilum.core.records import Evidence, Labels, RowStatus, Section
-from hilum.core.vocabulary import State
 from hilum.core.version import VERSION
+from hilum.core.vocabulary import State
 from hilum.labelers._base import ReportSpans
 from hilum.labelers._lexicon import Lexicon, load_lexicon
 from hilum.text.normalize import flatten
@@ -81,18 +81,23 @@ class RuleLabeler:
             for mention in sentence.mentions:
                 self._count(mention, sentence, starts, section.name, ranks, evidence)
 
-    def _count(  # noqa: PLR0913, PLR0917
-        self, mention: Mention, sentence: Sentence, starts: list[int], section: str, ranks: list[int], evidence: list[Evidence]
+    def _count(
+        self,
+        mention: Mention,
+        sentence: Sentence,
+        starts: list[int],
+        section: str,
+        ranks: list[int],
+        evidence: list[Evidence],
     ) -> None:
         cue = mention.cue
         read = mention.state
         for target in mention.rule.targets:
-            state = target[read] if read else (target.unspecified if cue is None else State.BLANK)
+            state = target.states[read] if read else (target.unspecified if cue is None else State.BLANK)
             if not state:
                 continue
             rank = _RANK[state]
-            if rank > ranks[target.finding]:
-                ranks[target.finding] = rank
+            ranks[target.finding] = max(ranks[target.finding], rank)
             evidence.append(
                 Evidence(
                     self._names[target.finding], state, starts[mention.first], starts[mention.last], mention.rule.id,

@@ -11,7 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-SENTENCE_END, COMMA, COLON, SLASH, AMPERSAND, QUESTION_BEFORE, QUESTION_AFTER, GAP = ".", ",", ":", "/", "&", "\u00bf", "?", " "
+SENTENCE_END, COMMA, COLON, SLASH, AMPERSAND, QUESTION_BEFORE, QUESTION_AFTER, GAP = (
+    ".",
+    ",",
+    ":",
+    "/",
+    "&",
+    "\u00bf",
+    "?",
+    " ",
+)
 UNKNOWN_WORD, NUMBER, DEIDENTIFIED = "\ue000", "\ue001", "\ue002"
 _FIRST_SYMBOL = 0xE010
 _CACHE_LIMIT = 50_000
@@ -19,16 +28,26 @@ _CACHE_LIMIT = 50_000
 _PLAIN = {ord(a): b for a, b in zip("\u2018\u2019\u201a\u201b\u00b4`", "''''''", strict=True)}
 _PLAIN |= {ord(a): '"' for a in "\u201c\u201d\u201e\u201f\u00ab\u00bb"}
 _PLAIN |= {ord(a): "-" for a in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u00ad"}
-_PLAIN |= {ord(a): " " for a in "\u00a0\u2007\u202f\u2009\u200a\u2003\u2002\u3000\ufeff\u200b\u200e\u200f\x00"}
+_PLAIN |= {
+    ord(a): " " for a in "\u00a0\u2007\u202f\u2009\u200a\u2003\u2002\u3000\ufeff\u200b\u200e\u200f\x00"
+}
 _PLAIN |= {ord(a): b for a, b in zip("\u2022\u25cf\u25aa\u2023\u00b7", "*****", strict=True)}
-_PLAIN |= {ord("\u2026"): ".", ord("\uff1a"): ":", ord("\uff0c"): ",", ord("\u3002"): ".", ord("\u2028"): "\n"}
+_PLAIN |= {
+    ord("\u2026"): ".",
+    ord("\uff1a"): ":",
+    ord("\uff0c"): ",",
+    ord("\u3002"): ".",
+    ord("\u2028"): "\n",
+}
 _PLAIN |= {ord(a): b for a, b in zip("\u00e6\u0153\u00e9\u00e8\u00ef\u00f6\u00fc", "eeeeiou", strict=True)}
 
 split_parts = re.compile(r"([^\W\d_]+|\d+(?:\.\d+)*)").split
 _MASK = re.compile(r"\[\*\*.{0,200}?\*\*\]|_{2,}", re.DOTALL)
 _DEIDENTIFIED_WORD = re.compile(r"x{2,}\Z")
 _BULLET = re.compile(r"\n[ \t]*[-*>#][ \t]*\Z|\n[ \t]*\n")
-_NEW_SENTENCE = re.compile(r"\n(?=[ \t]*[A-Z][a-z])")  # a line that starts like a sentence; "\f" ends the one before
+_NEW_SENTENCE = re.compile(
+    r"\n(?=[ \t]*[A-Z][a-z])"
+)  # a line that starts like a sentence; "\f" ends the one before
 
 
 def flatten(text: str) -> str:

@@ -50,12 +50,13 @@ class Kind(IntEnum):
 
 
 class Target(NamedTuple):
-    """The finding that a rule speaks of, and the state that each reading of the words gives it."""
+    """The finding that a rule speaks of, and the state that it gets when the words are read as each state.
+
+    `states` is indexed by State; `unspecified` is the state of a structure of which nothing is said.
+    """
 
     finding: int
-    positive: State = State.POSITIVE
-    negative: State = State.NEGATIVE
-    uncertain: State = State.UNCERTAIN
+    states: tuple[State, ...] = tuple(State)
     unspecified: State = State.BLANK
 
 
@@ -80,7 +81,7 @@ class Mention:
 
     __slots__ = ("cue", "first", "last", "link", "rule", "state")
 
-    def __init__(self, rule: Rule, first: int, last: int, state: State, cue: Hit | None, link: int) -> None:  # noqa: PLR0913, PLR0917
+    def __init__(self, rule: Rule, first: int, last: int, state: State, cue: Hit | None, link: int) -> None:
         self.rule = rule
         self.first = first
         self.last = last
@@ -155,7 +156,9 @@ class ScopeReader:
         self._uncertainty: Hit | None = None
         self._predicate: Hit | None = None  # a predicate that may yet take structures ("normal heart size")
         self._free = False  # no structure stood before that predicate
-        self._doubtful: list[tuple[Mention, State, Hit | None]] = []  # what it took over a comma, and their state before
+        self._doubtful: list[
+            tuple[Mention, State, Hit | None]
+        ] = []  # what it took over a comma, and their state before
         self._link = 0  # marks met since the last mention
         self._verb = False  # a verb since the clause began
         self._listed = False  # a mention since the negation began
@@ -207,9 +210,9 @@ class ScopeReader:
 
     def _on_modifier(self, rule: Rule, first: int, last: int) -> None:
         """ "No effusion, small nodule": the list ends where a described finding follows without an "or"."""
-        if self._negation is not None and self._listed and self._link & (_COMMA | _AND | _WITH):
-            if not self._link & _OR and not self._or_follows(last):
-                self._negation = None
+        ends = self._negation is not None and self._listed and self._link & (_COMMA | _AND | _WITH)
+        if ends and not self._link & _OR and not self._or_follows(last):
+            self._negation = None
 
     def _or_follows(self, last: int) -> bool:
         """Whether the sentence goes on with an "or" after part `last`."""
@@ -244,7 +247,7 @@ class ScopeReader:
         self._change_group(Hit(rule, first, last), _UNCERTAIN)
 
     def _on_negation_either(self, rule: Rule, first: int, last: int) -> None:
-        """ "Effusion resolved." and "Resolved effusion.": on what stands right before, else on what follows."""
+        """ "Effusion resolved.", "Resolved effusion.": on what stands right before, else on what follows."""
         (self._on_negation_after if self._touches() else self._on_negation_before)(rule, first, last)
 
     def _on_uncertainty_either(self, rule: Rule, first: int, last: int) -> None:
@@ -328,7 +331,7 @@ class ScopeReader:
         mention = Mention(rule, first, last, _BLANK, None, link)
         self._mentions.append(mention)
         if self._predicate is not None and (self._free or not link):
-            if not link:  # "heart size stable, normal mediastinum": the predicate is the adjective of what follows
+            if not link:  # "heart size stable, normal mediastinum": an adjective of what follows
                 for earlier, state, cue in self._doubtful:
                     earlier.state, earlier.cue = state, cue
             self._settle(mention, self._predicate)
