@@ -334,7 +334,7 @@ def _rules_by_symbols(plain: list[tuple[RawRule, list[str]]], table: SymbolTable
     for raw, phrases in plain:
         for phrase in phrases:
             symbols = table.encode(phrase)[1].strip(GAP)
-            if not symbols:
+            if not symbols.strip(SENTENCE_END):
                 raise raw.file.error(raw.table, raw.number, f"the phrase {phrase!r} has no word in it")
             earlier = origin.get(symbols)
             if earlier is not None and earlier.file is raw.file and earlier.rule.id != raw.rule.id:

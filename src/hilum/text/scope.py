@@ -210,9 +210,15 @@ class ScopeReader:
 
     def _on_modifier(self, rule: Rule, first: int, last: int) -> None:
         """ "No effusion, small nodule": the list ends where a described finding follows without an "or"."""
-        ends = self._negation is not None and self._listed and self._link & (_COMMA | _AND | _WITH)
-        if ends and not self._link & _OR and not self._or_follows(last):
+        link = self._link
+        if link & _OR or not link & (_COMMA | _AND | _WITH):
+            return
+        if self._open and link & (_COMMA | _AND):
+            self._predicate = None  # "enlarged heart, stable mediastinum"
+        if self._negation is not None and self._listed and not self._or_follows(last):
             self._negation = None
+        if self._uncertainty is not None and link & _COMMA and not self._or_follows(last):
+            self._uncertainty = None
 
     def _or_follows(self, last: int) -> bool:
         """Whether the sentence goes on with an "or" after part `last`."""
@@ -232,13 +238,13 @@ class ScopeReader:
         self._answer = self._negation if self._link == _COLON else None
         self._uncertainty = None
         self._listed = self._verb = False
-        self._link |= _BROKEN
+        self._link = _BROKEN
 
     def _on_uncertainty_before(self, rule: Rule, first: int, last: int) -> None:
         if self._negation is not None and self._listed and self._link & (_COMMA | _AND):
             self._negation = None
         self._uncertainty = Hit(rule, first, last)
-        self._link |= _BROKEN
+        self._link = _BROKEN
 
     def _on_negation_after(self, rule: Rule, first: int, last: int) -> None:
         self._change_group(Hit(rule, first, last), _NEGATIVE)
