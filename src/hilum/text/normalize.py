@@ -128,7 +128,7 @@ class SymbolTable(dict[str, str]):
 
 
 def _plurals(word: str) -> tuple[str, ...]:
-    if len(word) < 4 or not word.isalpha() or word.endswith("ly"):
+    if len(word) < 3 or not word.isalpha() or word.endswith("ly"):
         return ()
     if word.endswith("y") and word[-2] not in "aeiou":
         return (word[:-1] + "ies",)
