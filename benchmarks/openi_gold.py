@@ -70,8 +70,9 @@ def score(said_NF: np.ndarray, true_NF: np.ndarray, names: list[str], *, seed: i
         f1_R = 2 * tp_R / np.maximum(2 * tp_R + fp_R + fn_R, 1)
         low, high = np.percentile(f1_R, [2.5, 97.5])
         rows[name] = {
-            "positives": tp + fn, "tp": tp, "fp": fp, "fn": fn, "precision": round(precision, 4),
-            "recall": round(recall, 4), "f1": round(f1, 4), "f1_low": round(float(low), 4), "f1_high": round(float(high), 4),
+            "positives": tp + fn, "tp": tp, "fp": fp, "fn": fn,
+            "precision": round(precision, 4), "recall": round(recall, 4), "f1": round(f1, 4),
+            "f1_low": round(float(low), 4), "f1_high": round(float(high), 4),
         }  # fmt: skip
     return rows
 

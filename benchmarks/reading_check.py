@@ -15,11 +15,10 @@ import csv
 from pathlib import Path
 
 from _common import read_openi, table_lines, write_json
-from openi_gold import text_of
-
 from hilum.core.vocabulary import CHEXPERT14, State, state_from_csv
 from hilum.labelers import ReportSpans
 from hilum.labelers.rules import build
+from openi_gold import text_of
 
 READINGS = Path(__file__).parent / "reading"
 Cells = dict[tuple[str, str], State]

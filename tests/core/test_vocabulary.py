@@ -74,7 +74,9 @@ def test_columns_are_matched_by_name_never_by_place() -> None:
 
 
 def test_of_two_columns_for_one_finding_the_first_is_taken() -> None:
-    assert CHEXPERT14.match_columns(["Pleural Effusion", "Effusion"]) == {"Pleural Effusion": "Pleural Effusion"}
+    assert CHEXPERT14.match_columns(["Pleural Effusion", "Effusion"]) == {
+        "Pleural Effusion": "Pleural Effusion"
+    }
 
 
 def test_the_hierarchy_is_that_of_chexpert() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from hilum.core.vocabulary import CSV_CODES, State
 from hilum.labelers import ReportSpans, get_labeler
-from hilum.labelers._lexicon import _shipped, load_lexicon
+from hilum.labelers._lexicon import load_lexicon
+from hilum.labelers._lexicon_files import shipped
 
 CASES: dict[str, tuple[str, dict[str, int], dict[str, int]]] = {
     "stable-structure": ("The heart is stable in size.", {"No Finding": 1}, {"Cardiomegaly": -1}),
@@ -41,7 +42,7 @@ def codes(text: str, convention: str) -> dict[str, int | None]:
 
 
 def differences(convention: str) -> list[str]:
-    return [d["name"] for d in _shipped(f"convention_{convention}").data.get("difference", [])]
+    return [d["name"] for d in shipped(f"convention_{convention}").data.get("difference", [])]
 
 
 def test_every_difference_has_a_case_and_every_case_a_difference() -> None:
@@ -66,7 +67,9 @@ def test_no_heart_failure_says_nothing_of_the_heart() -> None:
     assert codes("No heart failure.", "chexpert") == {"No Finding": 1, "Edema": 0}
 
 
-@pytest.mark.parametrize("text", ["Small effusion.", "Heart size is normal.", "No edema or pneumonia.", "Possible nodule."])
+@pytest.mark.parametrize(
+    "text", ["Small effusion.", "Heart size is normal.", "No edema or pneumonia.", "Possible nodule."]
+)
 def test_both_conventions_agree_elsewhere(text: str) -> None:
     assert codes(text, "house") == codes(text, "chexpert")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hilum.core.errors import HilumError, InputError, LexiconError, UnknownNameError
 from hilum.core.records import propagate_parents
 from hilum.core.vocabulary import CHEXPERT14, State
-from hilum.labelers import ReportSpans, _lexicon, get_labeler
+from hilum.labelers import ReportSpans, _lexicon_files, get_labeler
 from hilum.labelers._lexicon import load_lexicon
 
 HEAD = 'vocabulary = "mine"\n\n[[finding]]\nname = "Rash"\n\n'  # 5 lines: the first entry stands on line 6
@@ -43,13 +44,22 @@ BAD_ENTRIES = {
     "empty phrases": (rule(phrases="[]"), r"line 6, mention 'rash': needs phrases = "),
     "empty phrase": (rule(phrases='["rash", ""]'), r"line 6, mention 'rash': needs phrases = "),
     "phrases no list": (rule(phrases='"rash"'), r"line 6, mention 'rash': needs phrases = "),
-    "phrase without word": (rule(phrases='["!"]'), r"line 6, mention 'rash': the phrase '!' has no word in it"),
+    "phrase without word": (
+        rule(phrases='["!"]'),
+        r"line 6, mention 'rash': the phrase '!' has no word in it",
+    ),
     "unknown finding": (
         rule(finding='"Rahs"'),
         r"line 6, mention 'rash': There is no finding 'Rahs'\. Did you mean 'Rash'\?",
     ),
-    "open parenthesis": (rule(phrases='["(a|b rash"]'), r"line 6, mention 'rash': phrase has a '\(' without '\)'"),
-    "closed parenthesis": (rule(phrases='["a) rash"]'), r"line 6, mention 'rash': phrase has a '\)' without '\('"),
+    "open parenthesis": (
+        rule(phrases='["(a|b rash"]'),
+        r"line 6, mention 'rash': phrase has a '\(' without '\)'",
+    ),
+    "closed parenthesis": (
+        rule(phrases='["a) rash"]'),
+        r"line 6, mention 'rash': phrase has a '\)' without '\('",
+    ),
     "all optional": (rule(phrases='["rash?"]'), r"line 6, mention 'rash': phrase can be empty"),
     "bad state": (
         rule(positive='"maybe"'),
@@ -65,10 +75,12 @@ BAD_ENTRIES = {
     ),
     "duplicate phrase": (
         rule() + "\n" + rule(id='"rash-again"'),
-        r"line 11, mention 'mine/rash-again': the phrase 'rash' stands also in 'mine/rash'; keep one|"
         r"line 11, mention 'rash-again': the phrase 'rash' stands also in 'mine/rash'; keep one",
     ),
-    "second of two": (rule() + "\n" + rule(id='"two"', phrases="[]"), r"line 11, mention 'two': needs phrases"),
+    "second of two": (
+        rule() + "\n" + rule(id='"two"', phrases="[]"),
+        r"line 11, mention 'two': needs phrases",
+    ),
     "finding without name": ("[[finding]]\nparent = 'Rash'\n", r'line 6, finding .*: needs name = "'),
     "difference without why": (
         '[[difference]]\nname = "odd"\n',
@@ -79,7 +91,8 @@ BAD_ENTRIES = {
         r"mine\.toml.*'mine/rush', which does not exist",
     ),
     "change with a wrong key": (
-        rule() + '\n[[difference]]\nname = "odd"\nwhy = "so"\nchange = [{ id = "mine/rash", remove = true }]\n',
+        rule()
+        + '\n[[difference]]\nname = "odd"\nwhy = "so"\nchange = [{ id = "mine/rash", remove = true }]\n',
         r"line 11, difference 'odd': a change takes .*drop",
     ),
     "bad TOML": ("[[mention\n", r"is not valid TOML: .*line 6"),
@@ -101,7 +114,10 @@ def test_a_bad_entry_is_told_with_file_line_and_rule(write, entry: str, message:
         (HEAD + '[[finding]]\nname = "Rash"\n', "twice"),
         (HEAD + '[[finding]]\nname = "Spot"\nparent = "Rush"\n', "unknown parent 'Rush'"),
         (HEAD + '[[finding]]\nname = "Spot"\nrole = "thing"\n', "role 'thing'; allowed: finding"),
-        ('base = "chexpert41"\nvocabulary = "mine"\n', r"base 'chexpert41' is not shipped; allowed: chexpert14, nih14"),
+        (
+            'base = "chexpert41"\nvocabulary = "mine"\n',
+            r"base 'chexpert41' is not shipped; allowed: chexpert14, nih14",
+        ),
     ],
 )
 def test_a_vocabulary_that_contradicts_itself_is_told(write, text: str, message: str) -> None:
@@ -112,7 +128,7 @@ def test_a_vocabulary_that_contradicts_itself_is_told(write, text: str, message:
 def test_a_name_or_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'chexpert14'"):
         load_lexicon("chexpert")
-    with pytest.raises(UnknownNameError, match="no convention 'hous'. Did you mean 'house'"):
+    with pytest.raises(UnknownNameError, match=r"no convention 'hous'\. Did you mean 'house'"):
         load_lexicon(convention="hous")
     with pytest.raises(InputError, match=r"gone\.toml"):
         load_lexicon(str(tmp_path / "gone.toml"))
@@ -126,7 +142,13 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_of_ones_own_from_scratch(write) -> None:
-    mine = write(HEAD + '[[finding]]\nname = "Swelling"\nparent = "Rash"\n\n' + rule() + "\n" + rule(id='"swelling"', finding='"Swelling"', phrases='["(limb|joint)? swelling"]'))
+    mine = write(
+        HEAD
+        + '[[finding]]\nname = "Swelling"\nparent = "Rash"\n\n'
+        + rule()
+        + "\n"
+        + rule(id='"swelling"', finding='"Swelling"', phrases='["(limb|joint)? swelling"]')
+    )
     assert label(mine, "No rash, but joint swelling is possible.") == {
         "Rash": State.NEGATIVE,
         "Swelling": State.UNCERTAIN,
@@ -155,7 +177,8 @@ def test_new_findings_on_top_of_chexpert14(write) -> None:
 
 
 def test_ones_own_phrase_takes_the_place_of_the_shipped_one(write) -> None:
-    text = 'vocabulary = "mine"\nbase = "chexpert14"\n\n[[mention]]\nid = "scar"\nfinding = "Pleural Other"\nphrases = ["scar"]\n'
+    text = 'vocabulary = "mine"\nbase = "chexpert14"\n\n[[mention]]\nid = "scar"\n'
+    text += 'finding = "Pleural Other"\nphrases = ["scar"]\n'
     assert label(write(text), "A scar.") == {"Pleural Other": State.POSITIVE}
     assert label("chexpert14", "A scar.") == {"Lung Opacity": State.POSITIVE}
 
@@ -167,7 +190,9 @@ def test_ones_own_spellings_are_understood(write) -> None:
 
 
 def test_the_digest_is_of_every_file_of_the_stack(write) -> None:
-    digests = {load_lexicon(v, convention=c).digest for v in ("chexpert14", "nih14") for c in ("house", "chexpert")}
+    digests = {
+        load_lexicon(v, convention=c).digest for v in ("chexpert14", "nih14") for c in ("house", "chexpert")
+    }
     assert len(digests) == 4
     one, two = (load_lexicon(write(HEAD + rule() + remark)).digest for remark in ("", "# remark\n"))
     assert one != two
@@ -176,7 +201,7 @@ def test_the_digest_is_of_every_file_of_the_stack(write) -> None:
 
 @pytest.mark.parametrize("vocabulary", ["chexpert14", "nih14"])
 def test_the_rules_of_a_lexicon_have_one_id_each(vocabulary: str) -> None:
-    for file in (_lexicon._shipped(n) for n in _lexicon._shipped_names()):
+    for file in (_lexicon_files.shipped(n) for n in _lexicon_files.shipped_names()):
         tables = ("cue", "mention", "structure", "abnormality")
         ids = [entry["id"] for table in tables for entry in file.data.get(table, [])]
         assert len(ids) == len(set(ids)), file.name
@@ -190,3 +215,24 @@ def test_policies_of_uncertain_name_findings_and_cues_that_exist() -> None:
     cues = {r.id for r in lexicon.rules.values()} | {"cues/alternative"}
     assert set(lexicon.yes_cues) <= set(lexicon.vocabulary.names)
     assert set().union(*lexicon.yes_cues.values()) <= cues
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('vocabulary = "m"\n[[finding]]\nname = "Gas"\nrol = "device"\n', "unknown key 'rol'"),
+        ('vocabulary = "m"\n[[finding]]\nname = "Gas"\nparent = "Air"\n', "unknown parent 'Air'"),
+        ('vocabulary = "nih14"\nbase = "nih14"\n', "shipped vocabulary"),
+        ('vocabulary = "m"\nbase = "nih14"\n[uncertain]\nEdma = ["probable"]\n', "Did you mean 'Edema'"),
+        (
+            'vocabulary = "m"\nbase = "nih14"\n[uncertain]\nEdema = ["probabel"]\n',
+            "Did you mean 'cues/probable'",
+        ),
+    ],
+)
+def test_a_vocabulary_file_is_checked_before_it_is_used(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(LexiconError, match=re.escape(said)) as caught:
+        load_lexicon(str(path))
+    assert "mine.toml" in str(caught.value)

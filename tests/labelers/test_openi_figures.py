@@ -51,6 +51,7 @@ def test_emptying_the_mesh_tags_changes_no_label(tmp_path: Path) -> None:
 
 def test_f1_on_the_unread_split_of_the_human_labels() -> None:
     import numpy as np
+
     from _common import read_openi
     from openi_gold import score, split_ids
 
@@ -88,18 +89,21 @@ def test_kappa_with_the_chexpert_labeler_is_higher_under_its_own_convention() ->
     from collections import Counter
 
     from _common import read_openi
-    from openi_gold import kappa, label_all
-
     from hilum.core.vocabulary import state_from_csv
+    from openi_gold import kappa, label_all
 
     findings = {r.id: r.findings for r in read_openi(REPORTS)}
     with (OPENI / "chexpert_labeler_on_findings_dev.csv").open(newline="", encoding="utf-8") as f:
         rows = [r for r in csv.DictReader(f) if r["report_id"] in findings]
     texts = [findings[r["report_id"]] for r in rows]
     house, chexpert = (label_all(build(convention=c), texts) for c in ("house", "chexpert"))
-    treated = {n for n in CHEXPERT14.names if any(x[n] is not y[n] for x, y in zip(house, chexpert, strict=True))}
+    treated = {
+        n for n in CHEXPERT14.names if any(x[n] is not y[n] for x, y in zip(house, chexpert, strict=True))
+    }
     assert treated == {"No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Support Devices"}
     for name in treated:
         theirs = [state_from_csv(r[name]) for r in rows]
-        ours = [kappa(Counter(zip((x[name] for x in said), theirs, strict=True))) for said in (house, chexpert)]
+        ours = [
+            kappa(Counter(zip((x[name] for x in said), theirs, strict=True))) for said in (house, chexpert)
+        ]
         assert ours[1] > ours[0], name

@@ -21,7 +21,9 @@ from hilum.text.normalize import (
     gap_symbol,
 )
 
-REPORTS = st.text(st.sampled_from("aZ xX_[]*.,:;?\r\n\t\f-\u0130\u00df\ufb01\u2019\u2026\u05d0\U0001f600\x00"))
+REPORTS = st.text(
+    st.sampled_from("aZ xX_[]*.,:;?\r\n\t\f-\u0130\u00df\ufb01\u2019\u2026\u05d0\U0001f600\x00")
+)
 
 
 @given(st.text() | REPORTS)
@@ -84,12 +86,15 @@ def test_the_strongest_mark_between_two_words_counts(gap: str, symbol: str) -> N
 
 @pytest.fixture
 def table() -> SymbolTable:
-    return SymbolTable(["opacity", "mass", "effusion", "the"], {"opacity": ["opacification"], "edema": ["oedema"]})
+    return SymbolTable(
+        ["opacity", "mass", "effusion", "the"], {"opacity": ["opacification"], "edema": ["oedema"]}
+    )
 
 
 @pytest.mark.parametrize(
     ("form", "word"),
-    [("opacities", "opacity"), ("opacification", "opacity"), ("masses", "mass"), ("effusions", "effusion"), ("oedema", "edema")],
+    [("opacities", "opacity"), ("opacification", "opacity"), ("masses", "mass"),
+     ("effusions", "effusion"), ("oedema", "edema")],
 )  # fmt: skip
 def test_plurals_and_spellings_are_the_same_symbol(table: SymbolTable, form: str, word: str) -> None:
     assert table[form] == table[word]
@@ -114,7 +119,9 @@ def test_a_decimal_is_one_part(table: SymbolTable) -> None:
     assert parts[1::2] == ["a", "2.5", "cm", "mass"]
 
 
-def test_words_met_later_are_remembered_up_to_a_limit(table: SymbolTable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_met_later_are_remembered_up_to_a_limit(
+    table: SymbolTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(normalize, "_CACHE_LIMIT", len(table) + 5)
     for i in range(100):
         assert table["w" * (i + 1)] == UNKNOWN_WORD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +51,7 @@ class RowWork:
     def build(self) -> Callable[[int, Sequence[InputRow]], Mapping[str, bytes]]:
         """A function that gives the parts of the rows from a place on."""
         labeler = self.built or get_labeler(self.labeler, **self.options)
+        gc.freeze()  # the lexicon lives as long as the worker; collecting over it again and again costs a third
         return lambda first, rows: self._parts(labeler, first, rows)
 
     def _parts(self, labeler: Labeler, first: int, rows: Sequence[InputRow]) -> Mapping[str, bytes]:

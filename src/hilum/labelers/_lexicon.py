@@ -8,16 +8,22 @@ phrase in an earlier one; within a file each phrase stands once.
 from __future__ import annotations
 
 import hashlib
-import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hilum.core.errors import InputError, LexiconError, UnknownNameError
-from hilum.core.vocabulary import SHIPPED, Finding, State, Vocabulary
+from hilum.core.errors import LexiconError, UnknownNameError
+from hilum.core.vocabulary import SHIPPED, State, Vocabulary
+from hilum.labelers._lexicon_files import (
+    ALLOWED,
+    TABLES,
+    LexiconFile,
+    shipped,
+    shipped_names,
+    vocabulary_of,
+    vocabulary_stack,
+)
 from hilum.text.normalize import (
     AMPERSAND,
     COLON,
@@ -26,12 +32,13 @@ from hilum.text.normalize import (
     GAP,
     QUESTION_AFTER,
     QUESTION_BEFORE,
+    QUESTION_OPENS,
     SENTENCE_END,
     SLASH,
     SymbolTable,
 )
 from hilum.text.phrases import Tree, expand, prefix_tree
-from hilum.text.scope import Kind, Rule, Target
+from hilum.text.scope import ALTERNATIVE, Kind, Rule, Target
 
 MARKS: Mapping[str, Rule] = {
     SENTENCE_END: Rule(Kind.SENTENCE_END, "mark/full-stop"),
@@ -40,55 +47,12 @@ MARKS: Mapping[str, Rule] = {
     AMPERSAND: Rule(Kind.AND, "mark/ampersand"),
     SLASH: Rule(Kind.OR, "mark/slash"),
     QUESTION_BEFORE: Rule(Kind.UNCERTAINTY_BEFORE, "mark/question"),
+    QUESTION_OPENS: Rule(Kind.QUESTION_OPENS, "mark/question"),
     QUESTION_AFTER: Rule(Kind.QUESTION, "mark/question"),
 }
-_TABLES = ("cue", "mention", "structure", "abnormality", "finding", "difference")
-_ALLOWED = {
-    "cue": {"id", "kind", "phrases", "note"},
-    "mention": {"id", "finding", "findings", "phrases", "positive", "negative", "uncertain", "note"},
-    "structure": {
-        "id",
-        "finding",
-        "findings",
-        "phrases",
-        "unspecified",
-        "positive",
-        "negative",
-        "uncertain",
-        "note",
-    },
-    "abnormality": {"id", "phrases", "note"},
-    "finding": {"name", "parent", "aliases", "role", "note"},
-    "difference": {"name", "why", "mention", "structure", "abnormality", "cue", "change"},
-}
-_CHANGEABLE = {"id", "finding", "findings", "positive", "negative", "uncertain", "unspecified", "add", "drop"}
-_TOP = {"vocabulary", "base", "uncertain", "spellings", "convention", "note", *_TABLES}
 _STATES = {s.name.lower(): s for s in State}
 _READINGS = ("positive", "negative", "uncertain", "unspecified")
-
-
-@dataclass(frozen=True)
-class LexiconFile:
-    """One parsed file: its name for messages, its tables, and its text for line numbers."""
-
-    name: str
-    data: Mapping[str, Any]
-    text: str
-
-    def error(self, table: str, number: int, message: str) -> LexiconError:
-        """An error that names file, line and rule."""
-        heads = [
-            i
-            for i, line in enumerate(self.text.splitlines(), 1)
-            if re.match(rf"\s*\[\[{re.escape(table)}\]\]", line)
-        ]
-        line = heads[number] if number < len(heads) else 1
-        return LexiconError(f"{self.name}, line {line}, {table} {self._rule_name(table, number)}: {message}")
-
-    def _rule_name(self, table: str, number: int) -> str:
-        entries = self.data.get(table.split(".", maxsplit=1)[0], [])
-        entry = entries[number] if "." not in table and number < len(entries) else {}
-        return repr(entry.get("id") or entry.get("name") or f"number {number + 1}")
+_CHANGEABLE = {"id", "finding", "findings", "positive", "negative", "uncertain", "unspecified", "add", "drop"}
 
 
 @dataclass(frozen=True)
@@ -131,79 +95,13 @@ def load_lexicon(vocabulary: str = "chexpert14", *, convention: str = "house") -
     Raises UnknownNameError for a name that does not exist, InputError for a file that cannot be read, and
     LexiconError, naming file, line and rule, for a bad entry.
     """
-    stack = [_shipped("words"), _shipped("cues"), _shipped("other"), *_vocabulary_stack(vocabulary)]
-    vocab = _vocabulary(stack[-1])
-    conventions = [n.removeprefix("convention_") for n in _shipped_names() if n.startswith("convention_")]
+    stack = [shipped("words"), shipped("cues"), shipped("other"), *vocabulary_stack(vocabulary)]
+    vocab = vocabulary_of(stack[-1])
+    conventions = [n.removeprefix("convention_") for n in shipped_names() if n.startswith("convention_")]
     if convention not in conventions:
         raise UnknownNameError("convention", convention, conventions)
-    stack.append(_shipped(f"convention_{convention}"))
+    stack.append(shipped(f"convention_{convention}"))
     return _compile(stack, vocab, convention)
-
-
-def _vocabulary_stack(name: str) -> list[LexiconFile]:
-    own = [n for n in _shipped_names() if n in SHIPPED]
-    if name in own:
-        top = _shipped(name)
-    elif name.endswith(".toml"):
-        try:
-            top = _parse(name, Path(name).read_bytes())
-        except OSError as e:
-            raise InputError(
-                f"The vocabulary file {name!r} cannot be read: {e.strerror}. Check the path."
-            ) from e
-    else:
-        raise UnknownNameError("vocabulary", name, [*own, "FILE.toml"])
-    base = top.data.get("base")
-    if base is None:
-        return [top]
-    if base not in own:
-        raise LexiconError(f"{top.name}: base {base!r} is not shipped; allowed: {', '.join(sorted(own))}.")
-    return [*_vocabulary_stack(base), top]
-
-
-def _vocabulary(top: LexiconFile) -> Vocabulary:
-    name = top.data.get("vocabulary")
-    if not isinstance(name, str):
-        raise LexiconError(f'{top.name}: the line vocabulary = "NAME" is missing at the top of the file.')
-    if name in SHIPPED:
-        return SHIPPED[name]
-    base = SHIPPED[top.data["base"]].findings if "base" in top.data else ()
-    added = []
-    for number, entry in enumerate(top.data.get("finding", [])):
-        if not isinstance(entry.get("name"), str):
-            raise top.error("finding", number, 'needs name = "..."')
-        added.append(
-            Finding(
-                entry["name"],
-                entry.get("parent"),
-                tuple(entry.get("aliases", ())),
-                entry.get("role", "finding"),
-            )
-        )
-    if not base and not added:
-        raise LexiconError(f"{top.name}: has no [[finding]] and no base; there would be nothing to label.")
-    return Vocabulary(name, (*base, *added))
-
-
-def _shipped_names() -> list[str]:
-    return sorted(p.name.removesuffix(".toml") for p in files("hilum.labelers").joinpath("lexicon").iterdir())
-
-
-def _shipped(name: str) -> LexiconFile:
-    raw = files("hilum.labelers").joinpath("lexicon", f"{name}.toml").read_bytes()
-    return _parse(f"lexicon/{name}.toml", raw)
-
-
-def _parse(name: str, raw: bytes) -> LexiconFile:
-    try:
-        text = raw.decode("utf-8")
-        data = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise LexiconError(f"{name}: is not valid TOML: {e}") from e
-    unknown = set(data) - _TOP
-    if unknown:
-        raise LexiconError(f"{name}: unknown key {sorted(unknown)[0]!r}; allowed: {', '.join(sorted(_TOP))}.")
-    return LexiconFile(name, data, text)
 
 
 def _raw_rules(stack: Iterable[LexiconFile], vocabulary: Vocabulary) -> Iterator[RawRule]:
@@ -211,9 +109,9 @@ def _raw_rules(stack: Iterable[LexiconFile], vocabulary: Vocabulary) -> Iterator
     met: set[str] = set()
     for file in stack:
         stem = Path(file.name).stem
-        sources: list[tuple[str, list[Any]]] = [(t, file.data.get(t, [])) for t in _TABLES[:4]]
+        sources: list[tuple[str, list[Any]]] = [(t, file.data.get(t, [])) for t in TABLES[:4]]
         for difference in file.data.get("difference", []):
-            sources += [(t, difference.get(t, [])) for t in _TABLES[:4]]
+            sources += [(t, difference.get(t, [])) for t in TABLES[:4]]
         for table, entries in sources:
             for number, entry in enumerate(entries):
                 full_id = f"{stem}/{entry.get('id')}"
@@ -248,9 +146,9 @@ def _raw_rule(
     change: Mapping[str, Any],
     vocabulary: Vocabulary,
 ) -> RawRule:
-    unknown = set(entry) - _ALLOWED[table]
+    unknown = set(entry) - ALLOWED[table]
     if unknown:
-        allowed = ", ".join(sorted(_ALLOWED[table]))
+        allowed = ", ".join(sorted(ALLOWED[table]))
         raise file.error(table, number, f"unknown key {sorted(unknown)[0]!r}; allowed: {allowed}")
     phrases = entry.get("phrases")
     if entry["id"].endswith("/None"):
@@ -317,15 +215,29 @@ def _compile(stack: list[LexiconFile], vocabulary: Vocabulary, convention: str) 
     }
     table = SymbolTable(words, spellings)
     rules = _rules_by_symbols(plain, table)
-    uncertain = {
-        n: frozenset(f"cues/{c}" for c in cues)
-        for f in stack
-        for n, cues in f.data.get("uncertain", {}).items()
-    }
-    return Lexicon(
-        vocabulary, convention, table, rules, prefix_tree(rules), "".join(s for s, r in rules.items() if r.kind is Kind.OR and len(s) == 1),
-        hashlib.sha256(b"\0".join(f.text.encode() for f in stack)).hexdigest(), uncertain,
-    )  # fmt: skip
+    ors = "".join(s for s, r in rules.items() if r.kind is Kind.OR and len(s) == 1)
+    digest = hashlib.sha256(b"\0".join(f.text.encode() for f in stack)).hexdigest()
+    yes_cues = _yes_cues(stack, vocabulary, {raw.rule.id for raw, _ in plain})
+    return Lexicon(vocabulary, convention, table, rules, prefix_tree(rules), ors, digest, yes_cues)
+
+
+def _yes_cues(stack: list[LexiconFile], vocabulary: Vocabulary, ids: set[str]) -> dict[str, frozenset[str]]:
+    """The [uncertain] tables: a cue is named by its id in cues.toml, or by FILE/ID."""
+    found: dict[str, frozenset[str]] = {}
+    for file in stack:
+        for name, cues in file.data.get("uncertain", {}).items():
+            if name not in vocabulary:
+                raise LexiconError(
+                    f"{file.name}, [uncertain]: {UnknownNameError('finding', name, vocabulary.names)}"
+                )
+            full = [c if "/" in c else f"cues/{c}" for c in cues]
+            for cue in full:
+                if cue not in ids | {ALTERNATIVE.id}:
+                    raise LexiconError(
+                        f"{file.name}, [uncertain] {name}: {UnknownNameError('cue', cue, ids)}"
+                    )
+            found[vocabulary.names[vocabulary.index(name)]] = frozenset(full)
+    return found
 
 
 def _rules_by_symbols(plain: list[tuple[RawRule, list[str]]], table: SymbolTable) -> dict[str, Rule]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hilum.labelers._lexicon import LexiconFile, _shipped, _shipped_names
+from hilum.labelers._lexicon_files import LexiconFile, shipped, shipped_names
 from hilum.text.phrases import expand
 
 _TEMPLATES: dict[str, tuple[str, ...]] = {
@@ -19,12 +19,12 @@ _TEMPLATES: dict[str, tuple[str, ...]] = {
     "borderline": ("Heart size is {}.", "{} heart size."),
     "versus": ("Effusion {} artifact.",),
 }
-_CUE_TEMPLATES = ("No edema {} effusion.", "Effusion {}.", "{} effusion.")
+_CUE_TEMPLATES = ("No edema {} effusion.", "No edema, {} effusion.", "Effusion {}.", "{} effusion.")
 
 
 def lexicon_texts() -> list[str]:
     """The texts, in the order of the files, each once."""
-    lexicon = [_shipped(name) for name in _shipped_names()]
+    lexicon = [shipped(name) for name in shipped_names()]
     return list(
         dict.fromkeys(text for file in lexicon for text in (*_phrase_texts(file), *_spelling_texts(file)))
     )

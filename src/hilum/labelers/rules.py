@@ -11,14 +11,19 @@ from itertools import accumulate
 
 from hilum.core.records import Evidence, Labels, RowStatus, Section
 from hilum.core.version import VERSION
-from hilum.core.vocabulary import State
+from hilum.core.vocabulary import PRECEDENCE, State
 from hilum.labelers._base import ReportSpans
 from hilum.labelers._lexicon import Lexicon, load_lexicon
 from hilum.text.normalize import flatten
-from hilum.text.scope import Mention, ScopeReader, Sentence
+from hilum.text.scope import Mention, ScopeReader
 
-_RANK = {State.BLANK: 0, State.NEGATIVE: 1, State.UNCERTAIN: 2, State.POSITIVE: 3}
-_STATE = (State.BLANK, State.NEGATIVE, State.UNCERTAIN, State.POSITIVE)
+_RANK = tuple(
+    len(PRECEDENCE) - 1 - PRECEDENCE.index(state) for state in State
+)  # by state; strongest is highest
+_HEDGED, _POSITIVE = _RANK[State.UNCERTAIN], _RANK[State.POSITIVE]
+_STATE = tuple(reversed(PRECEDENCE))
+_Where = tuple[int, int, str]
+_evidence = tuple.__new__  # what Evidence(...) does, without its detour
 
 
 class RuleLabeler:
@@ -40,7 +45,8 @@ class RuleLabeler:
         self._names = (*self.vocabulary.names, "")
         none = self.vocabulary.no_finding
         self._no_finding = -1 if none is None else self.vocabulary.index(none)
-        self._apart = {i for i, f in enumerate(self.vocabulary.findings) if f.role == "device"}
+        apart = {i for i, f in enumerate(self.vocabulary.findings) if f.role == "device"} | {self._no_finding}
+        self._abnormal = tuple(i for i in range(len(self.vocabulary) + 1) if i not in apart)
 
     def label_batch(self, reports: Sequence[ReportSpans]) -> list[Labels]:
         """One `Labels` per report, in order."""
@@ -78,40 +84,34 @@ class RuleLabeler:
             return
         starts = list(accumulate(map(len, parts), initial=section.start))
         for sentence in sentences:
+            where = (starts[sentence.first], starts[sentence.last], section.name)
             for mention in sentence.mentions:
-                self._count(mention, sentence, starts, section.name, ranks, evidence)
+                if mention.rule.targets:
+                    self._count(mention, where, starts, ranks, evidence)
 
     def _count(
-        self,
-        mention: Mention,
-        sentence: Sentence,
-        starts: list[int],
-        section: str,
-        ranks: list[int],
-        evidence: list[Evidence],
+        self, mention: Mention, where: _Where, starts: list[int], ranks: list[int], evidence: list[Evidence]
     ) -> None:
-        cue = mention.cue
-        read = mention.state
-        for target in mention.rule.targets:
-            state = target.states[read] if read else (target.unspecified if cue is None else State.BLANK)
-            if not state:
-                continue
-            rank = _RANK[state]
-            ranks[target.finding] = max(ranks[target.finding], rank)
-            evidence.append(
-                Evidence(
-                    self._names[target.finding], state, starts[mention.first], starts[mention.last], mention.rule.id,
-                    cue.rule.id if cue else "", starts[cue.first] if cue else -1, starts[cue.last] if cue else -1,
-                    starts[sentence.first], starts[sentence.last], section,
-                )
-            )  # fmt: skip
+        rule, cue, read = mention.rule, mention.cue, mention.state
+        words = (starts[mention.first], starts[mention.last], rule.id)
+        because = ("", -1, -1) if cue is None else (cue.rule.id, starts[cue.first], starts[cue.last])
+        for finding, states, unspecified in rule.targets:
+            state = states[read] if read or cue is not None else unspecified
+            if state:
+                rank = _RANK[state]
+                if rank > ranks[finding]:  # noqa: PLR1730  (max() is slower here)
+                    ranks[finding] = rank
+                evidence.append(_evidence(Evidence, (self._names[finding], state, *words, *because, *where)))
 
     def _settle_no_finding(self, ranks: list[int]) -> None:
         """No Finding is positive exactly when nothing abnormal is affirmed or hedged, devices apart."""
-        if self._no_finding >= 0:
-            hedged = _RANK[State.UNCERTAIN]
-            abnormal = any(r >= hedged for i, r in enumerate(ranks) if i not in self._apart)
-            ranks[self._no_finding] = 0 if abnormal else _RANK[State.POSITIVE]
+        if self._no_finding < 0:
+            return
+        ranks[self._no_finding] = _POSITIVE
+        for i in self._abnormal:
+            if ranks[i] >= _HEDGED:
+                ranks[self._no_finding] = 0
+                return
 
 
 def build(*, vocabulary: str = "chexpert14", convention: str = "house") -> RuleLabeler:

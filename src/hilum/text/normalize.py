@@ -21,8 +21,10 @@ SENTENCE_END, COMMA, COLON, SLASH, AMPERSAND, QUESTION_BEFORE, QUESTION_AFTER, G
     "?",
     " ",
 )
+QUESTION_OPENS = "\u00a1"  # a sentence ends and a question mark opens the next
 UNKNOWN_WORD, NUMBER, DEIDENTIFIED = "\ue000", "\ue001", "\ue002"
 _FIRST_SYMBOL = 0xE010
+_ABBREVIATED = ("vs.", "dr.", "drs.", "mr.", "mrs.", "approx.", "incl.", "resp.")
 _CACHE_LIMIT = 50_000
 
 _PLAIN = {ord(a): b for a, b in zip("\u2018\u2019\u201a\u201b\u00b4`", "''''''", strict=True)}
@@ -45,6 +47,8 @@ split_parts = re.compile(r"([^\W\d_]+|\d+(?:\.\d+)*)").split
 _MASK = re.compile(r"\[\*\*.{0,200}?\*\*\]|_{2,}", re.DOTALL)
 _DEIDENTIFIED_WORD = re.compile(r"x{2,}\Z")
 _BULLET = re.compile(r"\n[ \t]*[-*>#][ \t]*\Z|\n[ \t]*\n")
+_QUESTION_NEXT = re.compile(r"[.!;][^?]*\s\?\s*\Z")
+_ABBREVIATION = re.compile(r"\b(?:vs|dr|drs|mr|mrs|approx|incl|resp)\.(?=[ \n])")
 _NEW_SENTENCE = re.compile(
     r"\n(?=[ \t]*[A-Z][a-z])"
 )  # a line that starts like a sentence; "\f" ends the one before
@@ -59,6 +63,8 @@ def flatten(text: str) -> str:
         if len(low) != len(text):  # a few letters grow in lower case (Turkish dotted I)
             low = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
         low = low.translate(_PLAIN)
+    if any(short in low for short in _ABBREVIATED):
+        low = _ABBREVIATION.sub(lambda m: m.group()[:-1] + " ", low)
     if "_" in low or "[*" in low:
         low = _MASK.sub(lambda m: "x" * len(m.group()), low)
     return low
@@ -66,11 +72,11 @@ def flatten(text: str) -> str:
 
 def gap_symbol(gap: str) -> str:
     """The symbol of what stands between two words: the strongest mark in it."""
-    if "." in gap or "!" in gap or "\f" in gap or ";" in gap:
-        return SENTENCE_END
+    if _QUESTION_NEXT.search(gap):
+        return QUESTION_OPENS
     if "?" in gap:
         return QUESTION_BEFORE if gap[0] in " (\n" and gap[-1] == "?" else QUESTION_AFTER
-    if "\n" in gap and _BULLET.search(gap):
+    if any(mark in gap for mark in ".!;\f") or ("\n" in gap and _BULLET.search(gap)):
         return SENTENCE_END
     if ":" in gap:
         return COLON
@@ -103,10 +109,7 @@ class SymbolTable(dict[str, str]):
         self.update(known)
 
     def __missing__(self, part: str) -> str:
-        if part and (part[0].isalpha() or part[0].isdigit()):
-            symbol = self._kind_of_word(part)
-        else:
-            symbol = gap_symbol(part)
+        symbol = self._kind_of_word(part) if part[:1].isalnum() else gap_symbol(part)
         if len(self) < _CACHE_LIMIT and len(part) < 40:
             self[part] = symbol
         return symbol
@@ -124,7 +127,10 @@ class SymbolTable(dict[str, str]):
     def encode(self, flat: str) -> tuple[list[str], str]:
         """Parts and symbols of a flattened text; `symbols[i]` stands for `parts[i]`."""
         parts = split_parts(flat)
-        return parts, "".join(map(self.__getitem__, parts))
+        symbols = "".join(map(self.__getitem__, parts))
+        if parts[0].lstrip().startswith("?"):  # "?pneumonia" opens the text: nothing stands before it
+            symbols = QUESTION_BEFORE + symbols[1:]
+        return parts, symbols
 
 
 def _plurals(word: str) -> tuple[str, ...]:

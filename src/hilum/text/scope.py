@@ -47,6 +47,7 @@ class Kind(IntEnum):
     UNCERTAINTY_EITHER = 22
     VERSUS = 23
     QUESTION = 24
+    QUESTION_OPENS = 25
 
 
 class Target(NamedTuple):
@@ -275,6 +276,10 @@ class ScopeReader:
     def _on_question(self, rule: Rule, first: int, last: int) -> None:
         self._change_group(Hit(rule, first, last), _UNCERTAIN)
         self._on_sentence_end(rule, first, last)
+
+    def _on_question_opens(self, rule: Rule, first: int, last: int) -> None:
+        self._on_sentence_end(rule, first, last)
+        self._on_uncertainty_before(rule, first, last)
 
     def _change_group(self, cue: Hit, state: State) -> None:
         """Give `state` to the last mention and to those listed with it ("X, Y and Z are not seen")."""
