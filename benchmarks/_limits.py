@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import inspect
+import gc
 import itertools
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from _common import table_lines
-from hilum.labelers import Labeler, ReportSpans, get_labeler, rules
+from hilum.labelers import Labeler, ReportSpans, get_labeler
 from hilum.text.sections import select_sections
 
 MIB = 1024 * 1024
@@ -45,14 +45,11 @@ def write_many(path: Path, texts: Sequence[str], count: int) -> None:
             writer.writerow([row, order.pop()])
 
 
-def has_cache() -> bool:
-    """Whether the rule labeler can remember sentences that it has met."""
-    return "cache" in inspect.signature(rules.build).parameters
-
-
-def plain_labeler(*, cache: int = 0) -> Labeler:
-    """The rule labeler that remembers up to `cache` sentences, by default none."""
-    return get_labeler("rules", **({"cache": cache} if has_cache() else {}))
+def plain_labeler() -> Labeler:
+    """The rule labeler; it keeps no cache of sentences. The lexicon is left out of garbage collection, as in a job."""
+    labeler = get_labeler("rules")
+    gc.freeze()
+    return labeler
 
 
 def tree_rss(process: psutil.Process) -> int:

@@ -5,9 +5,9 @@
 
 All read the same texts: FINDINGS and IMPRESSION of every Open-I report, joined. One core each, one thread:
 
-- hilum: text in, `Labels` with evidence out, sections found on the way; with every cache of repeated
-  sentences off, and apart with it on; then the same work through one and through two worker processes, texts
-  sent to them and labels sent back.
+- hilum: text in, `Labels` with evidence out, sections found on the way (there is no cache of repeated
+  sentences); then the same work through one and through two worker processes, texts sent to them and states
+  with evidence sent back.
 - medspaCy: its matcher and ConText with as many targets as hilum's lexicon has phrases for findings, with its
   own sentencizer and with spaCy's plain one.
 - the bare scan: `re` over the lowercased text for those phrases, as a plain alternation and as a prefix tree.
@@ -45,7 +45,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from _common import read_openi, table_lines, write_json
-from _limits import has_cache, linear_times, peak_memory, plain_labeler
+from _limits import linear_times, peak_memory, plain_labeler
 from hilum.labelers import Labeler, ReportSpans
 from hilum.text.phrases import expand
 from hilum.text.sections import select_sections
@@ -75,10 +75,10 @@ def label_chunk(labeler: Labeler, texts: Sequence[str]) -> list[Any]:
     return labeler.label_batch([ReportSpans(text, select_sections(text, "both")) for text in texts])
 
 
-def in_process(texts: Sequence[str], *, cache: int) -> Contender:
+def in_process(texts: Sequence[str]) -> Contender:
     """Labels all texts in this process and lets go of each chunk's labels before the next."""
     chunks = [texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK)]
-    labeler = plain_labeler(cache=cache)
+    labeler = plain_labeler()
 
     def work() -> float:
         start = time.perf_counter()
@@ -201,16 +201,13 @@ def summary(seconds: Sequence[float], reports: int) -> dict[str, float]:
 def contenders(texts: Sequence[str], phrases: Sequence[str], stack: ExitStack) -> dict[str, Contender]:
     """hilum in its forms and the bare scans, by the name of their row."""
     longest_first = sorted(phrases, key=len, reverse=True)
-    found = {
-        "hilum, no cache": in_process(texts, cache=0),
-        "hilum, no cache, 1 worker": stack.enter_context(in_workers(texts, workers=1)),
-        "hilum, no cache, 2 workers": stack.enter_context(in_workers(texts, workers=2)),
+    return {
+        "hilum": in_process(texts),
+        "hilum, 1 worker": stack.enter_context(in_workers(texts, workers=1)),
+        "hilum, 2 workers": stack.enter_context(in_workers(texts, workers=2)),
         "bare scan, alternation": bare_scan(texts, "|".join(map(re.escape, longest_first))),
         "bare scan, prefix tree": bare_scan(texts, prefix_tree(phrases)),
     }
-    if has_cache():
-        found["hilum, cache of sentences"] = in_process(texts, cache=100_000)
-    return found
 
 
 def measure(texts: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
@@ -238,11 +235,11 @@ def measure(texts: Sequence[str], options: argparse.Namespace) -> dict[str, Any]
 def ratios(result: dict[str, Any]) -> dict[str, float]:
     """The figures that goals are set on."""
     speed = {name: rates["median"] for name, rates in result["reports_per_second"].items()}
-    one = speed["hilum, no cache"]
+    one = speed["hilum"]
     light = max(v for name, v in speed.items() if name.startswith("bare scan"))
     found = {
-        "two workers / one core in process": speed["hilum, no cache, 2 workers"] / one,
-        "two workers / one worker": speed["hilum, no cache, 2 workers"] / speed["hilum, no cache, 1 worker"],
+        "two workers / one core in process": speed["hilum, 2 workers"] / one,
+        "two workers / one worker": speed["hilum, 2 workers"] / speed["hilum, 1 worker"],
         "bare scan / hilum": light / one,
     }
     for name in MEDSPACY:
