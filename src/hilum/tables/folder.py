@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -61,9 +62,9 @@ class FolderSource(ReportSource):
             return self.refused(row_id, f"{name} cannot be read: {error.strerror or error}")
         return self.row_of(row_id, data)
 
+    @abstractmethod
     def row_of(self, row_id: str, data: bytes) -> InputRow:
         """The row of one file's bytes."""
-        raise NotImplementedError
 
     def refused(self, row_id: str, problem: str) -> InputRow:
         """An UNREADABLE row that keeps its id."""
