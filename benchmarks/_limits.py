@@ -23,7 +23,7 @@ from hilum.text.sections import select_sections
 
 MIB = 1024 * 1024
 MOST_MIB = 1024
-SIZES = tuple(10_000_000 >> k for k in range(9, -1, -1))
+LARGEST = 10_000_000  # characters of the longest text, by default
 MOST_GROWTH = 2.3
 LEAST_SECONDS = 0.2
 MOST_SECONDS = 20.0
@@ -143,16 +143,20 @@ def kinds_of_text(texts: Sequence[str]) -> dict[str, Callable[[int], str]]:
     return {**made, "a list, then after-cues": _list_then_cues, "random letters, digits, dots": _random_marks}
 
 
-def linear_times(texts: Sequence[str]) -> dict[str, Any]:
+def linear_times(texts: Sequence[str], *, largest: int = LARGEST) -> dict[str, Any]:
     """Processor seconds for each kind of text at each size, and the greatest growth when the text doubles.
 
     Growth is looked at where the shorter text takes 0.2 s or more; a kind stops at a text of over 20 s.
     """
     labeler = plain_labeler()
     labeler.label_batch([ReportSpans(texts[0])])
-    result = {name: _growth(labeler, make) for name, make in kinds_of_text(texts).items()}
+    sizes = tuple(largest >> k for k in (3, 2, 1, 0))
+    result = {}
+    for name, make in kinds_of_text(texts).items():
+        result[name] = _growth(labeler, make, sizes)
+        print(f"{name}: {result[name]['seconds'][-1]:.2f} s", flush=True)
     rows = [
-        (name, f"{r['characters'][-1]:,}", f"{r['seconds'][-1]:.2f}", f"{r['most']:.2f}", _verdict(r))
+        (name, f"{r['characters'][-1]:,}", f"{r['seconds'][-1]:.2f}", f"{r['most']:.2f}", _verdict(r, sizes))
         for name, r in result.items()
     ]
     header = ("kind of text", "characters", "seconds", "time(2n)/time(n)", "")
@@ -160,19 +164,19 @@ def linear_times(texts: Sequence[str]) -> dict[str, Any]:
     return result
 
 
-def _growth(labeler: Labeler, make: Callable[[int], str]) -> dict[str, Any]:
+def _growth(labeler: Labeler, make: Callable[[int], str], sizes: Sequence[int]) -> dict[str, Any]:
     seconds: list[float] = []
-    for size in SIZES:
+    for size in sizes:
         text = make(size)
         seconds.append(min(label_seconds(labeler, text) for _ in range(3)))
         if seconds[-1] > MOST_SECONDS:
             break
     growth = [b / a for a, b in itertools.pairwise(seconds) if a >= LEAST_SECONDS]
-    return {"characters": SIZES[: len(seconds)], "seconds": seconds, "most": max(growth, default=0.0)}
+    return {"characters": sizes[: len(seconds)], "seconds": seconds, "most": max(growth, default=0.0)}
 
 
-def _verdict(result: dict[str, Any]) -> str:
-    whole = len(result["seconds"]) == len(SIZES)
+def _verdict(result: dict[str, Any], sizes: Sequence[int]) -> str:
+    whole = len(result["seconds"]) == len(sizes)
     return "ok" if whole and result["most"] <= MOST_GROWTH else "TOO MUCH"
 
 

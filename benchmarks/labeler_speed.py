@@ -45,7 +45,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from _common import read_openi, table_lines, write_json
-from _limits import linear_times, peak_memory, plain_labeler
+from _limits import LARGEST, linear_times, peak_memory, plain_labeler
 from hilum.labelers import Labeler, ReportSpans
 from hilum.text.phrases import expand
 from hilum.text.sections import select_sections
@@ -272,6 +272,9 @@ def main() -> None:
     parser.add_argument("--no-speed", action="store_true", help="only --memory or --linear")
     parser.add_argument("--memory", type=int, metavar="N", help="label N reports and watch the memory")
     parser.add_argument("--linear", action="store_true", help="compare times of doubled texts, up to 10 MB")
+    parser.add_argument(
+        "--largest", type=int, default=LARGEST, help="characters of the longest text of --linear"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ.update(ONE_THREAD)
@@ -284,7 +287,7 @@ def main() -> None:
     if options.memory:
         result["memory"] = peak_memory(texts, options.memory)
     if options.linear:
-        result["linear"] = linear_times(texts)
+        result["linear"] = linear_times(texts, largest=options.largest)
     write_json(options.json, "labeler_speed", result)
 
 
