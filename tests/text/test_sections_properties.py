@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from itertools import pairwise, permutations
 
 import pytest
@@ -156,15 +157,14 @@ def seconds(text: str) -> float:
         "The lungs are clear. ",
     ],
 )
-def test_time_is_linear(unit: str) -> None:
-    size = 150_000
-    small, large = ((unit * (n // len(unit) + 1))[:n] for n in (size, 4 * size))
-    ratio = 9.9
-    for _ in range(6):  # another process may disturb one measurement, not all
-        ratio = min(ratio, seconds(large) / max(seconds(small), 1e-4))
-        if ratio <= 2.3**2:
-            break
-    assert ratio <= 2.3**2, f"4 times the text takes {ratio:.1f} times as long"
+def test_time_is_linear(
+    unit: str, assert_linear: Callable[[Callable[[int], Callable[[], object]]], None]
+) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        text = (unit * (size // len(unit) + 1))[:size]
+        return lambda: find_sections(text)
+
+    assert_linear(prepare)
 
 
 def test_ten_megabytes_of_prose_and_of_spaces_after_a_heading() -> None:
