@@ -111,3 +111,22 @@ class Report:
     text: str
     sections: tuple[Section, ...] | None = None
     meta: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number that says how good something is, with all that is needed to read it.
+
+    `lowest` and `highest` are the ends of its range; `preset` names the choices behind it (tokenisation, what
+    uncertain and blank count as); `version` is that of the definition, and changes when values may change.
+    `per_sample`, where asked for, has one value per row (NaN where it is not defined).
+    """
+
+    name: str
+    value: float
+    version: str
+    higher_is_better: bool
+    lowest: float
+    highest: float
+    preset: str = ""
+    per_sample: tuple[float, ...] | None = None

@@ -222,3 +222,8 @@ COLUMN_ORDERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 SHIPPED: Mapping[str, Vocabulary] = MappingProxyType({v.name: v for v in (CHEXPERT14, NIH14)})
 """The vocabularies that come with the package, by name."""
+
+CHEXPERT5: tuple[str, ...] = (
+    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion",
+)  # fmt: skip
+"""The five competition findings of CheXpert (Irvin et al. 2019), the usual short list of clinical F1."""

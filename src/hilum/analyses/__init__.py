@@ -1,0 +1,1 @@
+"""Studies: label files in, one page of tables and figures out."""

@@ -1,0 +1,1 @@
+"""How good: arrays and texts in, numbers out. Pure functions; NumPy alone, but for ranking curves."""

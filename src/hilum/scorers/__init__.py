@@ -1,0 +1,1 @@
+"""(reference, candidate) texts -> Score; each module whose name has no leading underscore is a scorer."""

@@ -1,0 +1,1 @@
+"""Arrays in, intervals, tests and fitted regressions out; nothing here knows a finding or a file."""
