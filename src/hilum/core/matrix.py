@@ -55,6 +55,11 @@ class LabelMatrix:
         ids = tuple(self.ids[place] for place in places) if self.ids else ()
         return replace(self, ids=ids, states_NF=self.states_NF[places])
 
+    def translated(self, vocabulary: Vocabulary) -> LabelMatrix:
+        """The columns that `vocabulary` has too, by name or alias, under its names and in its order."""
+        same, places = _counterparts(self, vocabulary)
+        return replace(self, vocabulary=vocabulary, findings=same, states_NF=self.states_NF[:, places])
+
     def binary(self, policy: str = "uncertain-to-zero") -> npt.NDArray[np.int8]:
         """0, 1 or LEFT_OUT for each cell under a policy of `core.vocabulary.BINARY_POLICIES`, int8 [N, F]."""
         if policy not in BINARY_POLICIES:
@@ -92,6 +97,11 @@ class ProbabilityMatrix:
         """Probabilities of one finding, float64 [N]. Raises UnknownNameError when it has none."""
         return self.values_NF[:, _place(self, finding)]
 
+    def translated(self, vocabulary: Vocabulary) -> ProbabilityMatrix:
+        """The columns that `vocabulary` has too, by name or alias, under its names and in its order."""
+        same, places = _counterparts(self, vocabulary)
+        return replace(self, vocabulary=vocabulary, findings=same, values_NF=self.values_NF[:, places])
+
     def take(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> ProbabilityMatrix:
         """The studies at these places, in this order."""
         places = np.asarray(rows, dtype=np.intp)
@@ -103,3 +113,17 @@ def _place(matrix: LabelMatrix | ProbabilityMatrix, finding: str) -> int:
     if finding not in matrix.findings:
         raise UnknownNameError(f"finding in {matrix.source}:", finding, matrix.findings)
     return matrix.findings.index(finding)
+
+
+def _counterparts(
+    matrix: LabelMatrix | ProbabilityMatrix, vocabulary: Vocabulary
+) -> tuple[tuple[str, ...], list[int]]:
+    """Names in `vocabulary` of the columns that it has, and the places of these columns."""
+    if vocabulary == matrix.vocabulary:
+        return matrix.findings, list(range(len(matrix.findings)))
+    same = {
+        name: own
+        for name, own in vocabulary.counterparts(matrix.vocabulary).items()
+        if own in matrix.findings
+    }
+    return tuple(same), [matrix.findings.index(own) for own in same.values()]

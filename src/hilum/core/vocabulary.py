@@ -154,6 +154,21 @@ class Vocabulary:
                 found.setdefault(self.names[place], column)
         return found
 
+    def counterparts(self, other: Vocabulary) -> dict[str, str]:
+        """Finding of this vocabulary -> the finding of `other` that is the same by name or by an alias of either."""
+        found: dict[str, str] = {}
+        for finding in self.findings:
+            ours = [other.names[other.index(s)] for s in (finding.name, *finding.aliases) if s in other]
+            theirs = [
+                f.name
+                for f in other.findings
+                if any(s in self and self.names[self.index(s)] == finding.name for s in (f.name, *f.aliases))
+            ]
+            match = next(iter((*ours, *theirs)), None)
+            if match is not None and match not in found.values():
+                found[finding.name] = match
+        return found
+
 
 def _key(name: str) -> str:
     return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
