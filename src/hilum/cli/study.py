@@ -1,0 +1,23 @@
+"""`hilum study ...`: the studies, one command each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from hilum.cli.study_discrepancy import study_discrepancy
+from hilum.cli.study_labelers import study_labelers
+
+COMMANDS: dict[str, Callable[..., None]] = {"discrepancy": study_discrepancy, "labelers": study_labelers}
+"""Name under `hilum study` -> the function of the command."""
+
+
+def study_app() -> typer.Typer:
+    """The group of commands, without the errors' wrapping that the program adds."""
+    return typer.Typer(
+        name="study",
+        help="Studies: label files in, tables, figures and one HTML page out.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
