@@ -7,7 +7,14 @@ import pytest
 from invented import noisy, random_truth
 from sklearn.metrics import f1_score
 
-from hilum.analyses._differences import all_pairs, compare_sources, difference_table, f1_table, key_of
+from hilum.analyses._differences import (
+    all_pairs,
+    average_table,
+    compare_sources,
+    difference_table,
+    f1_table,
+    key_of,
+)
 from hilum.core.matrix import LEFT_OUT
 
 FINDINGS = ("a", "b", "c")
@@ -51,6 +58,8 @@ def test_a_source_without_a_finding_is_compared_on_what_is_shared() -> None:
     table = difference_table(compared, [("part", "poor")], name="t", title="T")
     assert [row[2] for row in table.rows] == ["a", "b", "Average", "Weighted average"]
     assert [row[3] for row in table.rows] == [None, None, 2, 2]
+    [row] = average_table(compared, [("part", "poor")], name="t", title="T").rows
+    assert row == ("part", "poor", 2, estimates[3], estimates[4])
 
 
 def test_the_same_seed_gives_the_same_intervals_in_any_company() -> None:

@@ -133,6 +133,24 @@ def difference_table(
     return ResultTable(name, title, columns, tuple(rows), note)
 
 
+def average_table(
+    compared: Compared, pairs: Sequence[tuple[str, str]], *, name: str, title: str, note: str = ""
+) -> ResultTable:
+    """The averages of `difference_table` alone: a row per pair."""
+    rows: list[tuple[Value, ...]] = []
+    for first, second in pairs:
+        *findings, plain, weighted = compared.difference(first, second)
+        rows.append((first, second, sum(not np.isnan(one.value) for one in findings), plain, weighted))
+    columns = (
+        Column("first", "Source", "text"),
+        Column("second", "minus", "text"),
+        Column("findings", "Findings averaged", "count"),
+        Column("average", AVERAGE),
+        Column("weighted", WEIGHTED),
+    )
+    return ResultTable(name, title, columns, tuple(rows), note)
+
+
 def all_pairs(sources: Sequence[str]) -> list[tuple[str, str]]:
     """Every two sources, the later one first: what was added minus what it is compared with."""
     return [(second, first) for first, second in combinations(sources, 2)]

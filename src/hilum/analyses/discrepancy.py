@@ -20,7 +20,13 @@ from hilum.analyses._agreement_sections import (
 )
 from hilum.analyses._baseline_sections import baselines_section, odds_section
 from hilum.analyses._bounds import resolve_uncertain
-from hilum.analyses._differences import Compared, all_pairs, compare_sources, difference_table
+from hilum.analyses._differences import (
+    Compared,
+    all_pairs,
+    average_table,
+    compare_sources,
+    difference_table,
+)
 from hilum.analyses._inputs import MOST_LEFT_OUT_ONE_BY_ONE, DiscrepancyStudy, Loaded, load
 from hilum.analyses._model_section import models_section, thresholded
 from hilum.analyses._reader_section import Readers, find_readers, readers_section
@@ -142,12 +148,12 @@ def _differences_section(study: DiscrepancyStudy, fitted: Baselines, compared: C
         f"F1 against the image labels, paired bootstrap over studies, {study.replicates:,} replicates, 95 % "
         "percentile intervals. Weights of the weighted average are the positives on image."
     )
+    pairs = all_pairs(list(compared.points))
+    averages = average_table(
+        compared, pairs, name="differences_average", title="Differences in average F1", note=note
+    )
     table = difference_table(
-        compared,
-        all_pairs(list(compared.points)),
-        name="differences",
-        title="Differences between any two label sources",
-        note=note,
+        compared, pairs, name="differences", title="Differences per finding and on average", note=note
     )
     base, *others = fitted.predictions
     figure = difference_figure(
@@ -157,7 +163,7 @@ def _differences_section(study: DiscrepancyStudy, fitted: Baselines, compared: C
         estimates={name: compared.difference(name, base) for name in others},
         xlabel="Difference in F1 (right of 0: better)",
     )
-    return ResultSection("Is a difference real?", (), (table, figure))
+    return ResultSection("Is a difference real?", (), (averages, figure, table))
 
 
 def _on(loaded: Loaded, matrix: LabelMatrix, policy: str) -> npt.NDArray[np.int8]:
