@@ -119,7 +119,8 @@ class Score:
 
     `lowest` and `highest` are the ends of its range; `preset` names the choices behind it (tokenisation, what
     uncertain and blank count as); `version` is that of the definition, and changes when values may change.
-    `per_sample`, where asked for, has one value per row (NaN where it is not defined).
+    `per_sample`, where asked for, has one value per row (NaN where it is not defined). A score of one finding
+    names it, and `support` is the number of its positives in the references. `note` says what to know of it.
     """
 
     name: str
@@ -130,3 +131,6 @@ class Score:
     highest: float
     preset: str = ""
     per_sample: tuple[float, ...] | None = None
+    finding: str = ""
+    support: int | None = None
+    note: str = ""
