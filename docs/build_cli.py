@@ -35,7 +35,11 @@ def page() -> str:
     program = typer.main.get_command(app)
     commands: dict[str, Any] = program.commands  # type: ignore[attr-defined]
     blocks = [_block("hilum", program, "COMMAND [ARGS]...", extra=_summaries(commands))]
-    blocks += [_block(f"hilum {name}", command) for name, command in commands.items()]
+    for name, command in commands.items():
+        group: dict[str, Any] = getattr(command, "commands", {})
+        extra = _summaries(group) if group else None
+        blocks.append(_block(f"hilum {name}", command, "COMMAND [ARGS]..." if group else "", extra=extra))
+        blocks += [_block(f"hilum {name} {own}", sub) for own, sub in group.items()]
     return "\n".join([HEAD, *blocks])
 
 

@@ -18,6 +18,10 @@ from hilum.core.version import VERSION
 
 if TYPE_CHECKING:
     from hilum.api import JobSummary, LabelJob, LabelTable, get_labeler, label, label_file
+    from hilum.api.agree import agree
+    from hilum.api.score import score
+    from hilum.api.study_discrepancy import study_discrepancy
+    from hilum.api.study_labelers import study_labelers
     from hilum.core.records import Evidence, Labels, Span
     from hilum.core.vocabulary import State, Vocabulary
 
@@ -31,9 +35,13 @@ __all__ = [
     "State",
     "Vocabulary",
     "__version__",
+    "agree",
     "get_labeler",
     "label",
     "label_file",
+    "score",
+    "study_discrepancy",
+    "study_labelers",
 ]
 
 __version__ = VERSION
@@ -44,6 +52,10 @@ _HOMES = {
     "Span": "hilum.core.records",
     "State": "hilum.core.vocabulary",
     "Vocabulary": "hilum.core.vocabulary",
+    "agree": "hilum.api.agree",
+    "score": "hilum.api.score",
+    "study_discrepancy": "hilum.api.study_discrepancy",
+    "study_labelers": "hilum.api.study_labelers",
 }
 
 

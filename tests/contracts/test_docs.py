@@ -18,7 +18,9 @@ import pytest
 import hilum
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("hilum.core", "hilum.api", "hilum.labelers")
+ROOMS = (
+    "hilum.core", "hilum.api", "hilum.labelers", "hilum.stats", "hilum.metrics", "hilum.scorers", "hilum.analyses",
+)  # fmt: skip
 
 
 def modules() -> Iterator[str]:

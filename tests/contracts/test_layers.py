@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "transformers", "polars", "pandas", "rich", "typer", "numpy", "defusedxml")
+HEAVY = (
+    "torch", "transformers", "polars", "pandas", "rich", "typer", "numpy", "defusedxml",
+    "scipy", "sklearn", "statsmodels", "matplotlib", "krippendorff",
+)  # fmt: skip
 
 
 def test_imports_only_go_down() -> None:
@@ -29,3 +32,23 @@ def test_importing_hilum_is_light() -> None:
 
 def test_labeling_a_text_by_rules_needs_no_heavy_package() -> None:
     assert imported_by("from hilum.labelers import get_labeler; get_labeler('rules')") == set()
+
+
+def test_measures_need_numpy_alone() -> None:
+    assert imported_by("from hilum.metrics import f1, overlap; from hilum.stats import intervals") == {
+        "numpy"
+    }
+
+
+def test_agreeing_and_scoring_need_no_extra() -> None:
+    extras = {
+        "torch",
+        "transformers",
+        "scipy",
+        "sklearn",
+        "statsmodels",
+        "matplotlib",
+        "krippendorff",
+        "pandas",
+    }
+    assert not imported_by("import hilum.api.agree, hilum.api.score, hilum.api.audit") & extras

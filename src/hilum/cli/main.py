@@ -10,7 +10,8 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from hilum.cli import explain, label, selftest
+from hilum.cli import agree, audit, explain, label, score, selftest, study
+from hilum.cli.map import map_labels
 from hilum.core.errors import HilumError
 from hilum.core.version import VERSION
 
@@ -22,7 +23,7 @@ BAD_INPUT, BROKEN_PIPE, INTERRUPTED = 2, 1, 130
 
 app = typer.Typer(
     name="hilum",
-    help="Chest X-ray reports to labels with evidence: 14 findings, 4 states, no network.",
+    help="Chest X-ray reports: labels with evidence, and measures of how far labels can be trusted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -66,8 +67,13 @@ def _root(
     pass
 
 
-for _command in (label.label, explain.explain, selftest.selftest):
+for _command in (label.label, explain.explain, selftest.selftest, agree.agree, score.score, audit.audit):
     app.command()(told(_command))
+app.command(name="map")(told(map_labels))
+_studies = study.study_app()
+for _name, _study in study.COMMANDS.items():
+    _studies.command(name=_name)(told(_study))
+app.add_typer(_studies)
 
 
 def main() -> None:
