@@ -59,6 +59,7 @@
   // The browser may refuse storage for local files; then only saving to a file keeps answers.
   function keep() {
     const text = JSON.stringify(collect());
+    tell("");
     try {
       localStorage.setItem(key, text);
     } catch {
@@ -101,8 +102,8 @@
     articles[at].scrollIntoView({ block: "start" });
   }
 
-  function nextOpen() {
-    const order = [...articles.keys()].map((i) => (at + 1 + i) % articles.length);
+  function nextOpen(from = at + 1) {
+    const order = [...articles.keys()].map((i) => (from + i) % articles.length);
     const place = order.find((i) => !isDone(articles[i]));
     if (place === undefined) tell("Every report is answered. Save the answers.");
     else show(place);
@@ -116,7 +117,7 @@
     keep();
     const place = articles.indexOf(article);
     if (place + 1 < articles.length) show(place + 1);
-    else nextOpen();
+    if (place + 1 === articles.length || articles.every(isDone)) nextOpen();
   }
 
   function save() {
@@ -146,14 +147,14 @@
     }
     const unknown = fill(record);
     keep();
+    show(Math.max(articles.findIndex((article) => !isDone(article)), 0));
     tell(unknown ? `Loaded; ${unknown} answers name no state of this form.` : "Loaded.");
-    nextOpen();
   }
 
   const actions = {
     back: () => show(at - 1),
     next: () => show(at + 1),
-    open: nextOpen,
+    open: () => nextOpen(),
     save,
     rest: (button) => rest(button.closest("article")),
   };

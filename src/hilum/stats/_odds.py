@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from hilum.core.errors import InputError, MissingExtraError
 from hilum.stats._odds_checks import independent_columns, separated_columns
+from hilum.stats._threads import one_thread
 
 Array = npt.NDArray[np.float64]
 Status = Literal["estimated", "zero", "separated", "constant", "collinear", "no interval", "not converged"]
@@ -70,6 +71,7 @@ class OddsRatios:
         return tuple(row for row in self.rows if row.status == "estimated" and row.p < p_below)
 
 
+@one_thread()
 def odds_ratios(
     X_NK: npt.ArrayLike,
     y_N: npt.ArrayLike,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from hilum.core.errors import InputError, MissingExtraError
 from hilum.stats._odds import OddsRatio, OddsRatios, odds_ratios
+from hilum.stats._threads import one_thread
 
 __all__ = [
     "HeldOut",
@@ -68,6 +69,7 @@ class _Patterns(NamedTuple):
     of_N: npt.NDArray[np.intp]
 
 
+@one_thread()
 def fit_logistic(
     X_NK: npt.ArrayLike, y_N: npt.ArrayLike, *, C: float = 1.0, max_iter: int = 500
 ) -> LogisticFit:
@@ -83,6 +85,7 @@ def fit_logistic(
     return _fit(patterns, patterns.count_P, C=C, max_iter=max_iter)
 
 
+@one_thread()
 def leave_one_out(
     X_NK: npt.ArrayLike,
     y_N: npt.ArrayLike,
@@ -112,6 +115,7 @@ def leave_one_out(
     return HeldOut((log_odds_N > 0).astype(np.int8), log_odds_N, total, unconverged)
 
 
+@one_thread()
 def cross_validate(
     X_NK: npt.ArrayLike,
     y_N: npt.ArrayLike,

@@ -22,8 +22,8 @@ Places = npt.NDArray[np.intp]
 POWER, LEAST = 0.7, 4
 """The allocation of `allocate`: between square root (0.5) and proportional (1), and the least of a stratum.
 
-Chosen on invented populations (benchmarks/audit_coverage.py --invented): the square root gives intervals 3 %
-narrower, but then rare errors in the large strata weigh so much that they cover too seldom.
+Chosen on 15 kinds of invented files (benchmarks/audit_coverage.py --invented): the square root gives intervals 3 %
+narrower, but covers in 0.90 to 0.99 of draws instead of 0.92 to 0.98, since rare errors in large strata weigh more.
 """
 
 _HALVINGS = 200
