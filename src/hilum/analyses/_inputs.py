@@ -182,7 +182,7 @@ def _check_image_labels(truth: LabelMatrix, path: str | Path) -> None:
         code = CSV_CODES[state]
         raise InputError(
             f"{path}: image labels must be 1 or 0, and {int(wrong.sum()):,} cells are not: row {study + 1}, "
-            f"column {truth.findings[finding]!r} is {'blank' if code is None else code} ({state.name.lower()}). "
+            f"column {truth.findings[finding]!r} is {state.name.lower()}{'' if code is None else f' ({code})'}. "
             "Next step: give labels of people who saw the image; labels with blanks and -1 are report labels."
         )
 
