@@ -32,18 +32,21 @@ def read_summary(store: PartStore, chunks: int, *, findings: tuple[str, ...]) ->
     states = {name: Counter({s.name.lower(): 0 for s in PRECEDENCE}) for name in findings}
     problems = 0
     first_problems: list[str] = []
+    counted: Counter[str] = Counter()
     for chunk in range(chunks):
         part = json.loads(store.path(chunk, SUMMARY).read_bytes())
         status.update(part["status"])
         for name, counts in part["findings"].items():
             states[name].update(counts)
         coverage.merge(SectionCoverage.from_dict(part[COVERAGE]))
+        counted.update(part.get("counted", {}))
         problems += part["problems"]
         first_problems = [*first_problems, *part["first_problems"]][:MOST_PROBLEMS]
     return {
         "rows": sum(status.values()),
         "status": dict(status),
         "findings": {name: dict(counts) for name, counts in states.items()},
+        "counted": dict(counted),
         "coverage": coverage.to_dict(),
         "problems": problems,
         "first_problems": first_problems,
@@ -88,13 +91,15 @@ def _record(plan: Plan, counts: Mapping[str, Any]) -> dict[str, Any]:
         "labeler": dict(plan.stamp),
         "input": {"name": plan.input_name, "fingerprint": plan.fingerprint, "format": plan.source.format},
         "text_column": plan.source.text_column,
-        "section": work.section,
-        "text_without_headings_is": work.headless_as,
+        "section": work.reading.section,
+        "text_without_headings_is": work.reading.headless_as,
+        **({"every_text_is_that_section": True} if work.reading.whole else {}),
         "propagate_parents": work.parents,
         "codes": {s.name.lower(): CSV_CODES[s] for s in PRECEDENCE},
         "label_columns": list(work.columns[len(plan.source.columns) :]),
         "rows": counts["rows"],
         "status": counts["status"],
+        **({"counted": counts["counted"]} if counts["counted"] else {}),
     }
 
 

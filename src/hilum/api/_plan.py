@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hilum.api._reports import section_of_column
-from hilum.api._work import RowWork
-from hilum.core.errors import OutputError, UnknownNameError
+from hilum.api._reports import reading_of
+from hilum.api._work import ABSTAINED, RowWork
+from hilum.core.errors import InputError, OutputError, UnknownNameError
 from hilum.core.version import VERSION
 from hilum.core.vocabulary import Vocabulary
-from hilum.labelers import Labeler, get_labeler
+from hilum.labelers import Labeler, get_labeler, labeler_options, traits_of
 from hilum.tables.columns import column_key, unique_columns
 from hilum.tables.detect import open_reports
 from hilum.tables.source import ReportSource
@@ -72,11 +72,17 @@ def make_plan(job: LabelJob) -> Plan:
 
     Raises InputError, OutputError, UnknownNameError, LexiconError.
     """
-    if job.section not in SECTION_CHOICES:
+    if job.section is not None and job.section not in SECTION_CHOICES:
         raise UnknownNameError("section choice", job.section, SECTION_CHOICES)
     output, evidence, html = _outputs(job)
-    options = {"vocabulary": job.vocabulary, "convention": job.convention}
+    given = {"vocabulary": job.vocabulary, "convention": job.convention, **job.options}
+    options = labeler_options(job.labeler, given)
     labeler = get_labeler(job.labeler, **options)
+    if job.probabilities and not traits_of(labeler).probabilities:
+        raise InputError(
+            f"The labeler {job.labeler!r} has no probabilities. Next step: leave that option out, or choose a "
+            "labeler that has them, such as chexbert."
+        )
     source = open_reports(job.input, column=job.column)
     work, notes = _work(job, source, labeler, output, options, evidence is not None)
     fingerprint = source.fingerprint()
@@ -171,22 +177,29 @@ def _work(
     source: ReportSource,
     labeler: Labeler,
     output: Path | None,
-    options: Mapping[str, str],
+    options: Mapping[str, object],
     evidence: bool,
 ) -> tuple[RowWork, list[str]]:
-    wanted = (*labeler.vocabulary.names, "status")
+    traits, names = traits_of(labeler), labeler.vocabulary.names
+    probabilities = [f"{name} probability" for name in names] if job.probabilities else []
+    wanted = (*names, *probabilities, *([ABSTAINED] if traits.abstains else []), "status")
     added = unique_columns(source.columns, wanted)
     notes = [
         f"the input has a column {old!r} already, so the new one is called {new!r}"
         for old, new in zip(wanted, added, strict=True)
         if old != new
     ]
-    schema: dict[str, Any] = {**source.schema, **dict.fromkeys(added[:-1], "int8"), added[-1]: "str"}
+    notes += traits.notes
+    cut = len(names) + len(probabilities)
+    types = {
+        **dict.fromkeys(added[: len(names)], "int8"),
+        **dict.fromkeys(added[len(names) : cut], "float64"),
+    }
+    schema: dict[str, Any] = {**source.schema, **types, **dict.fromkeys(added[cut:], "str")}
     work = RowWork(
         labeler=job.labeler,
         options=options,
-        section=job.section,
-        headless_as=section_of_column(source.text_column),
+        reading=reading_of(job.section, traits, column=source.text_column),
         parents=job.propagate_parents,
         columns=(*source.columns, *added),
         schema=schema,
@@ -194,6 +207,8 @@ def _work(
         id_place=_id_place(source),
         evidence=evidence,
         page_rows=job.html_limit if job.html is not None else 0,
+        probabilities=job.probabilities,
+        abstained=traits.abstains,
         built=labeler,
     )
     return work, notes
@@ -213,7 +228,7 @@ def _manifest(job: LabelJob, work: RowWork, fingerprint: str, stamp: Mapping[str
         "input": fingerprint,
         "text column": job.column,
         "columns": columns,
-        "section": work.section,
+        "section": work.reading.section,
         "labeler": dict(stamp),
         "propagate parents": work.parents,
         "output format": work.output_format,

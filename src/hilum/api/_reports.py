@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from hilum.core.records import Labels, RowStatus, Section, propagate_parents
 from hilum.core.vocabulary import State
-from hilum.labelers import Labeler, ReportSpans
+from hilum.labelers import Labeler, ReportSpans, Traits
+from hilum.labelers._base import Explainer
 from hilum.tables.columns import column_key
 from hilum.text.sections import SectionCoverage, select_sections
 
@@ -35,6 +37,30 @@ def section_of_column(column: str) -> str | None:
     return _NAMED_FOR_A_SECTION.get(column_key(column))
 
 
+class Reading(NamedTuple):
+    """Which text of a report is labeled.
+
+    `section` is a choice of SECTION_CHOICES. `headless_as` is the section that a report without any heading
+    is. `whole`: the text is that section whatever headings stand in it.
+    """
+
+    section: str
+    headless_as: str | None = None
+    whole: bool = False
+
+
+def reading_of(section: str | None, traits: Traits, *, column: str = "") -> Reading:
+    """What of a report is labeled when `section` (or nothing) was asked for, in a text column of that name.
+
+    A labeler made for one section takes texts without headings for it, and the texts of a column that is
+    named for it whole, as the original programs do.
+    """
+    chosen = section or traits.section
+    named = section_of_column(column)
+    own = traits.section if traits.section in _NAMED_FOR_A_SECTION.values() else None
+    return Reading(chosen, named or own, own is not None and chosen == own == named)
+
+
 def label_reports(
     labeler: Labeler,
     reports: Sequence[Given],
@@ -43,30 +69,34 @@ def label_reports(
     headless_as: str | None,
     parents: bool,
     coverage: SectionCoverage | None = None,
+    whole: bool = False,
+    explained: int = 0,
 ) -> list[Labeled]:
     """One `Labeled` per report, in order.
 
     `headless_as` is the section that a report without any heading is ("impression" for a column of that
-    name). `parents` makes the ancestors of positive and uncertain findings at least as strong. The headings
-    of every text are counted in `coverage`.
+    name); with `whole` every text is that section. `parents` makes the ancestors of positive and uncertain
+    findings at least as strong. The headings of every text are counted in `coverage`. The first `explained`
+    reports get evidence even where it costs much (rules always give it).
     """
     counts = coverage or SectionCoverage()
-    sections = [
-        select_sections(
-            report.text or "", section, headless_as=headless_as, sections=counts.add(report.text or "")
-        )
-        if _has_text(report)
-        else ()
-        for report in reports
-    ]
+    sections: list[tuple[Section, ...]] = []
+    for report in reports:
+        found: tuple[Section, ...] = ()
+        if _has_text(report):
+            text = report.text or ""
+            headings = [Section(headless_as or "", *_trimmed(text))] if whole else counts.add(text)
+            found = select_sections(text, section, headless_as=headless_as, sections=headings)
+        sections.append(found)
     chosen = [i for i, found in enumerate(sections) if found]
     spans = [ReportSpans(reports[i].text or "", sections[i]) for i in chosen]
-    labels = dict(zip(chosen, _label(labeler, spans), strict=True))
+    given = _explained(labeler, spans, _label(labeler, spans), sum(i < explained for i in chosen))
+    labels = dict(zip(chosen, given, strict=True))
     results = []
     for i, report in enumerate(reports):
         result = labels.get(i)
         if isinstance(result, Labels):
-            done = propagate_parents(result) if parents else result
+            done = _with_parents(result) if parents else result
             status = report.status or RowStatus.LABELED
             results.append(Labeled(_with_status(done, status), sections[i], report.problem))
         else:
@@ -83,6 +113,28 @@ def _has_text(report: Given) -> bool:
         and not report.text.isspace()
         and report.text != ""
     )
+
+
+def _trimmed(text: str) -> tuple[int, int]:
+    return len(text) - len(text.lstrip()), len(text.rstrip())
+
+
+def _explained(
+    labeler: Labeler, spans: Sequence[ReportSpans], labels: Sequence[Labels | str], first: int
+) -> Sequence[Labels | str]:
+    """The same with evidence for the `first` of them, where it is made on request."""
+    if not first or not isinstance(labeler, Explainer):
+        return labels
+    given = [(i, one) for i, one in enumerate(labels[:first]) if isinstance(one, Labels)]
+    done = labeler.explain_batch([spans[i] for i, _ in given], [one for _, one in given])
+    results = list(labels)
+    for (i, _), one in zip(given, done, strict=True):
+        results[i] = one
+    return results
+
+
+def _with_parents(labels: Labels) -> Labels:
+    return replace(labels, states=propagate_parents(labels).states)
 
 
 def _label(labeler: Labeler, spans: Sequence[ReportSpans]) -> Sequence[Labels | str]:
@@ -119,4 +171,4 @@ def _blank(labeler: Labeler, status: RowStatus) -> Labels:
 def _with_status(labels: Labels, status: RowStatus) -> Labels:
     if labels.status is status:
         return labels
-    return Labels(labels.vocabulary, labels.states, labels.evidence, status, labels.probabilities)
+    return replace(labels, status=status)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hilum.api._evidence import evidence_line, page_line
-from hilum.api._reports import Given, Labeled, label_reports
+from hilum.api._reports import Given, Labeled, Reading, label_reports
+from hilum.core.records import Labels
 from hilum.core.vocabulary import CSV_CODES, State
-from hilum.labelers import Labeler, get_labeler
+from hilum.labelers import Labeler, ModelLabels, get_labeler
 from hilum.tables.source import InputRow
 from hilum.tables.write import encode_rows, utf8
 from hilum.text.sections import SectionCoverage
@@ -23,19 +25,29 @@ ROWS, EVIDENCE, PAGE, SUMMARY, COVERAGE = "rows", "evidence", "page", "summary",
 MOST_PROBLEMS = 10
 """Rows that are named when something was wrong with them; the others are counted."""
 
+ABSTAINED = "abstained"
+"""The column, and the count of a finding, of labels that a labeler was too doubtful of to give."""
+
+WINDOWED, CUT_OFF, DOUBTFUL = "read in windows", "cut off", "with a doubtful label"
+"""Counts of reports: longer than the model reads at once, cut there, and with an abstained label."""
+
+_DIGITS = 6
+"""Decimals of a probability in a file; its noise between batch sizes is in the last of them."""
+
 
 @dataclass(frozen=True)
 class RowWork:
     """How rows become parts; builds its labeler once per worker.
 
     `columns` and `schema` are those of the output; `id_place` is the input column that names a report.
-    `built` is the labeler if there is one already; it stays in this process.
+    `probabilities` and `abstained` say that the output has these columns. `options` build the labeler,
+    `worker_options` are added in a worker process. `built` is the labeler if there is one already; it stays
+    in this process.
     """
 
     labeler: str
-    options: Mapping[str, str]
-    section: str
-    headless_as: str | None
+    options: Mapping[str, object]
+    reading: Reading
     parents: bool
     columns: tuple[str, ...]
     schema: Mapping[str, Any]
@@ -43,6 +55,9 @@ class RowWork:
     id_place: int | None
     evidence: bool
     page_rows: int
+    probabilities: bool = False
+    abstained: bool = False
+    worker_options: Mapping[str, object] = field(default_factory=dict)
     built: Labeler | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,7 +65,7 @@ class RowWork:
 
     def build(self) -> Callable[[int, Sequence[InputRow]], Mapping[str, bytes]]:
         """A function that gives the parts of the rows from a place on."""
-        labeler = self.built or get_labeler(self.labeler, **self.options)
+        labeler = self.built or get_labeler(self.labeler, **{**self.options, **self.worker_options})
         gc.freeze()  # the lexicon lives as long as the worker; collecting over it again and again costs a third
         return lambda first, rows: self._parts(labeler, first, rows)
 
@@ -59,14 +74,17 @@ class RowWork:
         done = label_reports(
             labeler,
             [Given(row.text, row.status, row.problem) for row in rows],
-            section=self.section,
-            headless_as=self.headless_as,
+            section=self.reading.section,
+            headless_as=self.reading.headless_as,
+            whole=self.reading.whole,
             parents=self.parents,
             coverage=coverage,
+            explained=len(rows) if self.evidence else max(0, self.page_rows - first),
         )
+        written = self._more_columns if self.probabilities or self.abstained else _output_row
         parts = {
             ROWS: encode_rows(
-                self.columns, list(map(_output_row, rows, done)), self.output_format, schema=self.schema
+                self.columns, list(map(written, rows, done)), self.output_format, schema=self.schema
             ),
             SUMMARY: json.dumps(_summary(first, done) | {COVERAGE: coverage.to_dict()}).encode(),
         }
@@ -85,6 +103,17 @@ class RowWork:
             parts[PAGE] = "".join(lines).encode()
         return parts
 
+    def _more_columns(self, row: InputRow, done: Labeled) -> tuple[Any, ...]:
+        *before, status = _output_row(row, done)
+        labels = done.labels
+        more: list[Any] = []
+        if self.probabilities:
+            values = labels.probabilities or (None,) * len(labels.states)
+            more += [None if p is None or math.isnan(p) else round(p, _DIGITS) for p in values]
+        if self.abstained:
+            more.append("; ".join(abstained(labels)) or None)
+        return (*before, *more, status)
+
     def _name(self, row: InputRow) -> str | None:
         cell = None if self.id_place is None else row.cells[self.id_place]
         return None if cell is None or cell == "" else str(cell)
@@ -95,18 +124,44 @@ def _output_row(row: InputRow, done: Labeled) -> tuple[Any, ...]:
     return (*row.cells, *codes, done.labels.status.value)
 
 
+def abstained(labels: Labels) -> tuple[str, ...]:
+    """Findings without a label because their labeler was too doubtful; none once a kind of it is there."""
+    if not isinstance(labels, ModelLabels):
+        return ()
+    return tuple(name for name in labels.abstained if labels[name] is State.BLANK)
+
+
 def _summary(first: int, done: Sequence[Labeled]) -> dict[str, Any]:
     """Counts of one chunk, plain JSON."""
     names = done[0].labels.vocabulary.names
     by_finding = zip(*(one.labels.states for one in done), strict=True)
+    findings = {
+        name: {State(state).name.lower(): n for state, n in sorted(Counter(states).items())}
+        for name, states in zip(names, by_finding, strict=True)
+    }
     return {
         "status": Counter(one.labels.status.value for one in done),
-        "findings": {
-            name: {State(state).name.lower(): n for state, n in sorted(Counter(states).items())}
-            for name, states in zip(names, by_finding, strict=True)
-        },
+        "findings": findings,
+        **_counted([one.labels for one in done], findings),
         "problems": sum(1 for one in done if one.problem),
         "first_problems": [
             f"row {first + i + 1:,}: {one.problem}" for i, one in enumerate(done) if one.problem
         ][:MOST_PROBLEMS],
     }
+
+
+def _counted(labels: Sequence[Labels], findings: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """What is counted of a model's labels; labels without an answer are taken from the blank ones."""
+    models = [one for one in labels if isinstance(one, ModelLabels)]
+    if not models:
+        return {}
+    doubtful = [abstained(one) for one in models]
+    for name, count in Counter(name for names in doubtful for name in names).items():
+        findings[name]["blank"] -= count
+        findings[name][ABSTAINED] = count
+    counts = {
+        WINDOWED: sum(one.windows > 1 for one in models),
+        CUT_OFF: sum(one.cut for one in models),
+        DOUBTFUL: sum(bool(names) for names in doubtful),
+    }
+    return {"counted": {what: count for what, count in counts.items() if count}}

@@ -20,7 +20,7 @@ from hilum.core.records import RowStatus, Section
 from hilum.core.results import ResultPage
 from hilum.core.version import VERSION
 from hilum.core.vocabulary import SHIPPED, Vocabulary
-from hilum.labelers import get_labeler
+from hilum.labelers import get_labeler, labeler_options
 from hilum.tables.columns import column_key
 from hilum.tables.detect import open_reports
 from hilum.tables.labels import KEY_COLUMNS, read_labels
@@ -50,7 +50,7 @@ class AuditSource:
     column: str | None = None
     labeler: str = "rules"
     vocabulary: str | None = None
-    convention: str = "house"
+    convention: str | None = None
 
 
 class AuditStart(NamedTuple):
@@ -168,7 +168,8 @@ def _with_labels(source: AuditSource, opened: ReportSource, vocabulary: Vocabula
 
 def _labeled(source: AuditSource, opened: ReportSource) -> AuditedFile:
     section = source.section or "both"
-    options = {"vocabulary": source.vocabulary or "chexpert14", "convention": source.convention}
+    given = {"vocabulary": source.vocabulary, "convention": source.convention}
+    options = labeler_options(source.labeler, given)
     labeler = get_labeler(source.labeler, **options)
     keys = [column_key(column) for column in opened.columns]
     key = next((keys.index(column_key(k)) for k in KEY_COLUMNS if column_key(k) in keys), None)
@@ -194,7 +195,7 @@ def _labeled(source: AuditSource, opened: ReportSource) -> AuditedFile:
         np.array(states, dtype=np.int8).reshape(len(rows), len(labeler.vocabulary)),
     )
     made = {"labels": _MADE, "section": section, "column": opened.text_column, "labeler": source.labeler}
-    return _audited(matrix, chosen, {**made, **options}, list(opened.notes))
+    return _audited(matrix, chosen, {**made, **{k: str(v) for k, v in options.items()}}, list(opened.notes))
 
 
 def _audited(

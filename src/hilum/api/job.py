@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hilum.api._outputs import read_summary, write_outputs
 from hilum.api._plan import Plan, make_plan
+from hilum.api._work import CUT_OFF, DOUBTFUL, WINDOWED
 from hilum.core.errors import InputError
+from hilum.labelers import Traits, traits_of
 from hilum.runner.local import Chunking, Progress, RunReport, run_chunks
 from hilum.runner.store import FolderStore, PartStore
 from hilum.tables.source import InputRow
+
+_MOST_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -25,31 +30,37 @@ class LabelJob:
     "-" for standard input. `output` takes its format from its extension; "-" is csv to standard output; None
     is "-" for standard input, else `NAME.labels.csv` in the current folder (`.tsv`, `.parquet`, `.jsonl` for
     such an input). `evidence` is a .jsonl file, `html` a page of the first `html_limit` reports. `fresh`
-    forgets the parts of an unfinished run. `workers` above 1 starts worker processes.
+    forgets the parts of an unfinished run. `workers` above 1 starts worker processes; None is one per CPU and
+    at most 8, or one for a labeler that uses all cores itself. `vocabulary`, `convention` and `section` None
+    are the labeler's own. `options` are further options of the labeler (`weights`, `device`, ...).
+    `probabilities` adds a column `NAME probability` per finding.
     """
 
     input: str | Path
     output: str | Path | None = None
     labeler: str = "rules"
-    vocabulary: str = "chexpert14"
-    convention: str = "house"
+    vocabulary: str | None = None
+    convention: str | None = None
     column: str | None = None
-    section: str = "both"
+    section: str | None = None
     evidence: str | Path | None = None
     html: str | Path | None = None
     html_limit: int = 200
-    workers: int = 1
+    workers: int | None = 1
     propagate_parents: bool = False
     fresh: bool = False
     chunk_size: int = 500
+    options: Mapping[str, object] = field(default_factory=dict)
+    probabilities: bool = False
 
 
 @dataclass(frozen=True)
 class JobSummary:
     """What a job did.
 
-    `findings` is finding -> state name -> rows, `status` row status -> rows, `coverage` what
-    `SectionCoverage.to_dict` says of the reports' headings. `resumed` rows were there from an earlier run.
+    `findings` is finding -> state name -> rows (and "abstained" -> rows, where a labeler was too doubtful),
+    `status` row status -> rows, `coverage` what `SectionCoverage.to_dict` says of the reports' headings,
+    `section` the choice of sections that were labeled. `resumed` rows were there from an earlier run.
     `notes` are for the user: what was unusual in the input and the run. `page_rows` is the number of reports
     on the page. Paths are None for outputs that were not asked for; `output` is None for standard output.
     """
@@ -67,6 +78,7 @@ class JobSummary:
     html: Path | None
     page_rows: int = 0
     stamp: Mapping[str, str] = field(default_factory=dict)
+    section: str = "both"
 
 
 def label_file(
@@ -115,12 +127,17 @@ def _run(
 ) -> RunReport:
     total = plan.source.row_count_hint()
     small = total is not None and total <= job.chunk_size
+    traits = Traits() if plan.work.built is None else traits_of(plan.work.built)
+    workers = 1 if small else _workers(job, traits)
+    work = plan.work
+    if traits.uses_all_cores and workers > 1:
+        work = replace(work, worker_options={"threads": max(1, _cpus() // workers)})
     report = run_chunks(
         plan.source.rows(),
-        plan.work,
+        work,
         store=store,
         chunking=Chunking(job.chunk_size, weigh=_weight),
-        workers=1 if small else job.workers,
+        workers=workers,
         progress=None if progress is None else lambda done: progress(done, total),
     )
     if plan.source.fingerprint() != plan.fingerprint:
@@ -129,6 +146,16 @@ def _run(
             "same command again with --fresh (in Python: fresh=True)."
         )
     return report
+
+
+def _workers(job: LabelJob, traits: Traits) -> int:
+    if job.workers is not None:
+        return job.workers
+    return 1 if traits.uses_all_cores else min(_cpus(), _MOST_WORKERS)
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _weight(row: InputRow) -> int:
@@ -141,7 +168,7 @@ def _weight(row: InputRow) -> int:
 def _summary(
     plan: Plan, report: RunReport, counts: Mapping[str, Any], *, page_rows: int, seconds: float
 ) -> JobSummary:
-    notes = [*plan.notes, *plan.source.notes, *report.retried]
+    notes = [*plan.notes, *plan.source.notes, *report.retried, *_counted_notes(counts["counted"])]
     if counts["problems"]:
         shown = "; ".join(counts["first_problems"])
         notes.append(f"something was wrong with {counts['problems']:,} rows, in order: {shown}")
@@ -159,4 +186,22 @@ def _summary(
         html=plan.html,
         page_rows=page_rows,
         stamp=plan.stamp,
+        section=plan.work.reading.section,
     )
+
+
+_TOLD: Mapping[str, str] = {
+    WINDOWED: "longer than the model reads at once: read in overlapping windows",
+    CUT_OFF: "longer than the model reads and cut there, as in the original programs; "
+    "--long windows reads all of a report",
+    DOUBTFUL: "with a label too doubtful to give: its cell is empty and the finding is named in the column "
+    "of abstained ones; such a cell is no blank",
+}
+
+
+def _counted_notes(counted: Mapping[str, int]) -> list[str]:
+    return [
+        f"{counted[what]:,} report{'' if counted[what] == 1 else 's'} {told}"
+        for what, told in _TOLD.items()
+        if what in counted
+    ]

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from hilum.api._reports import Given, label_reports
+from hilum.api._reports import Given, Labeled, label_reports, reading_of
 from hilum.core.errors import MissingExtraError
-from hilum.core.records import Labels
+from hilum.core.records import Labels, Section
 from hilum.core.vocabulary import CSV_CODES, Vocabulary
-from hilum.labelers import Labeler, get_labeler
+from hilum.labelers import Labeler, get_labeler, labeler_options, traits_of
 from hilum.tables.source import report_text
 
 if TYPE_CHECKING:
@@ -62,6 +62,15 @@ class LabelTable(Sequence[Labels]):
         """One tuple per report: 1 positive, 0 negative, -1 uncertain, None blank."""
         return [tuple(CSV_CODES[state] for state in labels.states) for labels in self.labels]
 
+    @property
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        """Probabilities of POSITIVE, float64 [N, F]; NaN where a labeler has none (rules, empty reports)."""
+        import numpy as np  # noqa: PLC0415  (as in `states`)
+
+        none = (math.nan,) * len(self.vocabulary)
+        rows = [none if one.probabilities is None else one.probabilities for one in self.labels]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.vocabulary))
+
     @overload
     def to_frame(self, backend: Literal["polars"] = "polars") -> pl.DataFrame: ...
     @overload
@@ -82,46 +91,75 @@ def label(  # type: ignore[overload-overlap]  # a str is an Iterable of str too;
     texts: str,
     *,
     labeler: str | Labeler = ...,
-    vocabulary: str = ...,
-    convention: str = ...,
-    section: str = ...,
+    vocabulary: str | None = ...,
+    convention: str | None = ...,
+    section: str | None = ...,
+    evidence: bool = ...,
+    **options: object,
 ) -> Labels: ...
 @overload
 def label(
     texts: Iterable[object],
     *,
     labeler: str | Labeler = ...,
-    vocabulary: str = ...,
-    convention: str = ...,
-    section: str = ...,
+    vocabulary: str | None = ...,
+    convention: str | None = ...,
+    section: str | None = ...,
+    evidence: bool = ...,
+    **options: object,
 ) -> LabelTable: ...
 def label(
     texts: str | Iterable[object],
     *,
     labeler: str | Labeler = "rules",
-    vocabulary: str = "chexpert14",
-    convention: str = "house",
-    section: str = "both",
+    vocabulary: str | None = None,
+    convention: str | None = None,
+    section: str | None = None,
+    evidence: bool = False,
+    **options: object,
 ) -> Labels | LabelTable:
     """`Labels` of one report, or the `LabelTable` of a list or a polars or pandas Series of reports.
 
-    `labeler` is a name, or a labeler that was built already (then `vocabulary` and `convention` are its own).
-    `section` is impression, findings, both or all. None and NaN get the status "empty", other values that are
-    not text "unreadable"; their findings are blank. Raises UnknownNameError for names that do not exist.
+    `labeler` is a name with its options (`vocabulary`, `convention`; `weights` and others of a model), or a
+    labeler that was built already (then they are its own). `section` is impression, findings, both or all;
+    without it both, or what the labeler was made for. `evidence` asks for it where it costs much: rules always
+    give it, models on request. None and NaN get the status "empty", other values that are not text
+    "unreadable"; their findings are blank. Raises UnknownNameError for names that do not exist, InputError for
+    options that the labeler does not take.
     """
     built = labeler
     if isinstance(built, str):
-        built = get_labeler(built, vocabulary=vocabulary, convention=convention)
-    given = [_given(text) for text in ([texts] if isinstance(texts, str) else texts)]
+        given = {"vocabulary": vocabulary, "convention": convention, **options}
+        built = get_labeler(built, **labeler_options(built, given))
+    every = [_given(text) for text in ([texts] if isinstance(texts, str) else texts)]
     labels: list[Labels] = []
-    for start in range(0, len(given), _BATCH):
-        batch = given[start : start + _BATCH]
-        done = label_reports(built, batch, section=section, headless_as=None, parents=False)
+    for start in range(0, len(every), _BATCH):
+        done = _label(built, every[start : start + _BATCH], section=section, evidence=evidence)
         labels.extend(one.labels for one in done)
     if isinstance(texts, str):
         return labels[0]
     index = getattr(texts, "index", None)
     return LabelTable(built.vocabulary, tuple(labels), None if callable(index) else index)
+
+
+def explain(text: str, labeler: Labeler, *, section: str | None = None) -> tuple[Labels, tuple[Section, ...]]:
+    """The labels of one report with their evidence, and the sections of it that were labeled."""
+    [done] = _label(labeler, [_given(text)], section=section, evidence=True)
+    return done.labels, done.sections
+
+
+def _label(
+    labeler: Labeler, reports: Sequence[Given], *, section: str | None, evidence: bool
+) -> list[Labeled]:
+    reading = reading_of(section, traits_of(labeler))
+    return label_reports(
+        labeler,
+        reports,
+        section=reading.section,
+        headless_as=reading.headless_as,
+        parents=False,
+        explained=len(reports) if evidence else 0,
+    )
 
 
 def _given(value: object) -> Given:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from hilum.api.job import JobSummary, LabelJob
+from hilum.api.job import JobSummary
 from hilum.core.records import RowStatus
 from hilum.core.vocabulary import PRECEDENCE
 from hilum.runner.local import Progress as Done
@@ -19,6 +19,7 @@ from hilum.runner.local import Progress as Done
 _SECONDS_BETWEEN_LINES = 10.0
 _PLAIN_WIDTH = 100
 _MOST_NOTES = 30
+_ABSTAINED = "abstained"
 
 
 def _console() -> Console:
@@ -79,13 +80,13 @@ def _line(done: Done, left: int | None, seconds: float) -> str:
     return f"{line}, about {timedelta(seconds=round(left / rate))} left"
 
 
-def show_summary(summary: JobSummary, job: LabelJob) -> None:
+def show_summary(summary: JobSummary) -> None:
     """Counts per finding and state, row statuses, what to look at, and where the outputs are."""
     console = _console()
     console.print(_findings(summary))
     statuses = [f"{n:,} {name}" for name, n in summary.status.items() if n or name == RowStatus.LABELED]
     console.print(f"Reports: {', '.join(statuses)}", soft_wrap=True)
-    notes = [*_coverage_notes(summary, job), *summary.notes]
+    notes = [*_coverage_notes(summary), *summary.notes]
     for note in notes[:_MOST_NOTES]:
         console.print(f"Note: {note}", soft_wrap=True)
     if len(notes) > _MOST_NOTES:
@@ -102,12 +103,16 @@ def _findings(summary: JobSummary) -> Table:
     table.add_column("Finding")
     for state in PRECEDENCE:
         table.add_column(state.name.lower(), justify="right")
-    for name, counts in summary.findings.items():
-        table.add_row(name, *(f"{counts[state.name.lower()]:,}" for state in PRECEDENCE))
+    names = [state.name.lower() for state in PRECEDENCE]
+    if any(_ABSTAINED in counts for counts in summary.findings.values()):
+        names.append(_ABSTAINED)
+        table.add_column(_ABSTAINED, justify="right")
+    for finding, counts in summary.findings.items():
+        table.add_row(finding, *(f"{counts.get(name, 0):,}" for name in names))
     return table
 
 
-def _coverage_notes(summary: JobSummary, job: LabelJob) -> list[str]:
+def _coverage_notes(summary: JobSummary) -> list[str]:
     notes = []
     without = summary.coverage["without_headings"]
     if without:
@@ -119,7 +124,7 @@ def _coverage_notes(summary: JobSummary, job: LabelJob) -> list[str]:
         notes.append(f"{total:,} lines look like headings and were not recognised, most often {often}")
     missing = summary.status[RowStatus.NO_SUCH_SECTION.value]
     if missing:
-        notes.append(f"{_reports(missing)} had nothing for --section {job.section} and got no label")
+        notes.append(f"{_reports(missing)} had nothing for --section {summary.section} and got no label")
     return notes
 
 

@@ -54,7 +54,10 @@ def audit(
     vocabulary: Annotated[
         str | None, typer.Option(metavar="NAME|FILE.toml", help="Findings; chexpert14 for reports alone.")
     ] = None,
-    convention: Annotated[str, typer.Option(metavar="NAME", help="Meaning of labels made here.")] = "house",
+    convention: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Meaning of labels made here: house (without it) or chexpert."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the drawing.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Write over an earlier audit in DIR.")] = False,
 ) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hilum.cli import _labeler_options as options
 from hilum.core.errors import InputError, OutputError
+from hilum.core.records import Labels
 from hilum.pages.evidence_page import PageItem, evidence_page
 from hilum.tables.encoding import decode
 
@@ -25,38 +27,59 @@ def explain(
     report: Annotated[
         str, typer.Argument(metavar="TEXT|FILE|-", help="The report, a .txt file, or - for stdin.")
     ],
-    vocabulary: Annotated[
-        str, typer.Option(metavar="NAME|FILE.toml", help="Findings to look for: chexpert14, nih14 or a file.")
-    ] = "chexpert14",
-    convention: Annotated[
-        str, typer.Option(metavar="NAME", help="Meaning of the labels: house or chexpert.")
-    ] = "house",
-    section: Annotated[
-        str, typer.Option(metavar="NAME", help="What to label: impression, findings, both or all.")
-    ] = "both",
+    *,
+    labeler: options.LabelerName = "rules",
+    vocabulary: options.VocabularyName = None,
+    convention: options.ConventionName = None,
+    section: options.SectionName = None,
     html: Annotated[
         Path | None, typer.Option(metavar="OUT.html", help="Also write one self-contained page.")
     ] = None,
+    weights: options.Weights = None,
+    probabilities: options.Probabilities = False,
+    calibration: options.Calibration = None,
+    abstain_below: options.AbstainBelow = None,
+    mapping: options.MappingName = None,
+    long: options.Long = None,
+    text_mode: options.TextMode = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
 ) -> None:
-    """Show one report's labels and the words, cue and rule behind each of them."""
+    """Show one report's labels and the words, cue and rule behind each of them.
+
+    For a model these are the sentences without which it would give the label less probability.
+    """
     from rich.console import Console
 
     from hilum import api
+    from hilum.api.texts import explain as explain_text
     from hilum.cli.terminal import explanation
-    from hilum.text.sections import select_sections
+    from hilum.labelers import labeler_options
 
     text, name = read_report(report)
-    labeler = api.get_labeler("rules", vocabulary=vocabulary, convention=convention)
-    labels = api.label(text, labeler=labeler, section=section)
-    sections = tuple(select_sections(text, section))
+    given = options.model_options(
+        weights=weights,
+        calibration=calibration,
+        abstain_below=abstain_below,
+        mapping=mapping,
+        long=long,
+        text_mode=text_mode,
+        device=device,
+        precision=precision,
+    )
+    given |= {"vocabulary": vocabulary, "convention": convention}
+    built = api.get_labeler(labeler, **labeler_options(labeler, given))
+    labels, sections = explain_text(text, built, section=section)
     console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _NO_WRAP  # in a pipe or a file, a line is a line
     colour = console.color_system is not None and not console.no_color
     narrow = console.width < _WIDE
     console.print(explanation(text, labels, sections=sections, colour=colour, narrow=narrow))
+    for line in _numbers(labels, probabilities=probabilities):
+        console.print(line, soft_wrap=True)
     if html is not None:
-        write_page(html, PageItem(name, text, labels, sections), stamp=labeler.stamp)
+        write_page(html, PageItem(name, text, labels, sections), stamp=built.stamp)
         console.print(f"Wrote {html}", soft_wrap=True)
 
 
@@ -87,6 +110,18 @@ def read_report(argument: str) -> tuple[str, str]:
         raise InputError(
             f"Cannot read {argument!r}: {error.strerror or error}. Check that the file can be opened by you."
         ) from error
+
+
+def _numbers(labels: Labels, *, probabilities: bool) -> Iterator[str]:
+    """Lines with the probabilities, where they were asked for, and with what had no answer."""
+    if probabilities and labels.probabilities is not None:
+        named = zip(labels.vocabulary.names, labels.probabilities, strict=True)
+        yield f"Probability of positive: {', '.join(f'{name} {p:.3f}' for name, p in named)}"
+    elif probabilities:
+        yield "This labeler has no probabilities."
+    doubtful = getattr(labels, "abstained", ())
+    if doubtful:
+        yield f"Too doubtful to label: {', '.join(doubtful)}."
 
 
 def write_page(path: Path, item: PageItem, *, stamp: Mapping[str, str]) -> None:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_MOST_WORKERS = 8
-
-
-def _cpus() -> int:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, _MOST_WORKERS)
+from hilum.cli import _labeler_options as options
 
 
 def label(
@@ -37,22 +31,13 @@ def label(
             "Without it: NAME.labels.csv in this folder, or standard output for standard input.",
         ),
     ] = None,
-    labeler: Annotated[str, typer.Option(metavar="NAME", help="How to label.")] = "rules",
-    vocabulary: Annotated[
-        str, typer.Option(metavar="NAME|FILE.toml", help="Findings to look for: chexpert14, nih14 or a file.")
-    ] = "chexpert14",
+    labeler: options.LabelerName = "rules",
+    vocabulary: options.VocabularyName = None,
     column: Annotated[
         str | None, typer.Option(metavar="NAME", help="The column with the reports, if it is not found.")
     ] = None,
-    section: Annotated[
-        str, typer.Option(metavar="NAME", help="What to label: impression, findings, both or all.")
-    ] = "both",
-    convention: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="Meaning of the labels: house, or chexpert as that labeler decides."
-        ),
-    ] = "house",
+    section: options.SectionName = None,
+    convention: options.ConventionName = None,
     evidence: Annotated[
         Path | None, typer.Option(metavar="OUT.jsonl", help="Also write the words behind each label.")
     ] = None,
@@ -62,7 +47,11 @@ def label(
     html_limit: Annotated[int, typer.Option(min=1, metavar="N", help="Reports on that page.")] = 200,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Worker processes; one per CPU and at most 8 without it."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Worker processes; without it one per CPU and at most 8, and one for a model, which uses all cores.",
+        ),
     ] = None,
     propagate_parents: Annotated[
         bool, typer.Option("--propagate-parents", help="A positive finding makes its parents positive.")
@@ -70,6 +59,16 @@ def label(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Forget the parts of an unfinished run and start again.")
     ] = False,
+    weights: options.Weights = None,
+    probabilities: options.Probabilities = False,
+    calibration: options.Calibration = None,
+    abstain_below: options.AbstainBelow = None,
+    mapping: options.MappingName = None,
+    long: options.Long = None,
+    text_mode: options.TextMode = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    batch_size: options.BatchSize = None,
 ) -> None:
     """Label every report of INPUT: all its columns, then one per finding (1, 0, -1, blank), and a status.
 
@@ -89,9 +88,21 @@ def label(
         evidence=evidence,
         html=html,
         html_limit=html_limit,
-        workers=workers or _cpus(),
+        workers=workers,
         propagate_parents=propagate_parents,
         fresh=fresh,
+        probabilities=probabilities,
+        options=options.model_options(
+            weights=weights,
+            calibration=calibration,
+            abstain_below=abstain_below,
+            mapping=mapping,
+            long=long,
+            text_mode=text_mode,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+        ),
     )
     if input == "-":
         typer.echo("Reading standard input; this cannot resume if it is stopped.", err=True)
@@ -102,4 +113,4 @@ def label(
         kept = "nothing was kept" if input == "-" or output == "-" else "run the same command again to go on"
         typer.echo(f"stopped; {kept}", err=True)
         raise typer.Exit(130) from None
-    show_summary(summary, job)
+    show_summary(summary)

@@ -90,6 +90,12 @@ def score(
         str | None,
         typer.Option(metavar="NAME", help="What is labeled: both (without it), impression, findings, all."),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Weights of that labeler, if it is a neural one.", show_default=False
+        ),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Local weights of bertscore and chexbert_similarity."),
@@ -131,6 +137,7 @@ def score(
         "vocabulary": vocabulary,
         "convention": convention,
         "section": section,
+        "weights": None if weights is None else str(weights),
         "model": None if model is None else str(model),
         "layer": layer,
         "idf": idf or None,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from hilum.core.records import Labels, Section
 from hilum.core.vocabulary import Vocabulary
@@ -14,6 +15,35 @@ class ReportSpans(NamedTuple):
 
     text: str
     sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLabels(Labels):
+    """The labels of a model, with what a run counts of them.
+
+    `windows` is the number of overlapping parts in which the text was read; `cut` says that the model did not
+    see its end. `abstained` are findings whose label was too doubtful to be given: their state is BLANK.
+    """
+
+    windows: int = 1
+    cut: bool = False
+    abstained: tuple[str, ...] = ()
+
+
+class Traits(NamedTuple):
+    """How a labeler differs from the rules, as far as a run must know; an attribute `traits` of the labeler.
+
+    `section` is what is labeled when nothing is said: "both", or "impression" or "findings" for a labeler
+    that was made for these alone (then a text without headings is that section). `probabilities`: its labels
+    have them. `abstains`: its `ModelLabels` may name findings without an answer. `uses_all_cores`: one worker
+    is enough. `notes` are told to the user.
+    """
+
+    section: str = "both"
+    probabilities: bool = False
+    abstains: bool = False
+    uses_all_cores: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Labeler(Protocol):
@@ -29,3 +59,18 @@ class Labeler(Protocol):
     def label_batch(self, reports: Sequence[ReportSpans]) -> list[Labels]:
         """One `Labels` per report, in order; the same whatever the batch. Never raises for a text."""
         ...
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """A labeler whose evidence costs much, so that it is worked out only where it is asked for."""
+
+    def explain_batch(self, reports: Sequence[ReportSpans], labels: Sequence[Labels]) -> list[Labels]:
+        """The same `labels` (those that `label_batch` gave for `reports`) with their evidence."""
+        ...
+
+
+def traits_of(labeler: Labeler) -> Traits:
+    """The traits that a labeler states, or those of the rules."""
+    traits: Traits = getattr(labeler, "traits", Traits())
+    return traits

@@ -117,12 +117,14 @@ def _row(labels: Labels, finding: str, state: State, places: Sequence[int]) -> L
 
 
 def _reason(labels: Labels, finding: str, state: State) -> str:
+    if labels.probabilities is not None:
+        return "by the model; no sentence decides it"
     if finding == labels.vocabulary.no_finding:
         return "no abnormality is affirmed or hedged"
     below = [
         name
         for name, said in labels.as_dict().items()
-        if said == state and finding in labels.vocabulary.ancestors(name)
+        if said == state is not State.NEGATIVE and finding in labels.vocabulary.ancestors(name)
     ]
     return f"follows from {', '.join(below)}" if below else "no words were recorded"
 

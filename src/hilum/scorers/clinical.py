@@ -9,7 +9,7 @@ import numpy as np
 from hilum.core.matrix import LabelMatrix
 from hilum.core.records import Score
 from hilum.core.vocabulary import CHEXPERT5, State
-from hilum.labelers import Labeler, ReportSpans, get_labeler
+from hilum.labelers import Labeler, ReportSpans, get_labeler, labeler_options
 from hilum.metrics.clinical import AVERAGES, ClinicalScores, clinical_scores, get_preset
 from hilum.scorers._base import References, Tick, check_pairs, one_each
 from hilum.text.sections import select_sections
@@ -152,10 +152,12 @@ class Clinical:
 def build(
     *,
     labeler: str = "rules",
-    vocabulary: str = "chexpert14",
-    convention: str = "house",
+    vocabulary: str | None = None,
+    convention: str | None = None,
+    weights: str | None = None,
     preset: str = "f1chexbert",
     section: str = "both",
 ) -> Clinical:
     """The scorer; `preset` is a name of `metrics.clinical.PRESETS`, the rest as in `hilum label`."""
-    return Clinical(get_labeler(labeler, vocabulary=vocabulary, convention=convention), preset, section)
+    given = {"vocabulary": vocabulary, "convention": convention, "weights": weights}
+    return Clinical(get_labeler(labeler, **labeler_options(labeler, given)), preset, section)
