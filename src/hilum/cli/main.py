@@ -10,7 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from hilum.cli import agree, audit, explain, label, score, selftest, study
+from hilum.cli import agree, audit, convert, explain, export, label, score, selftest, study, train
 from hilum.cli.map import map_labels
 from hilum.core.errors import HilumError
 from hilum.core.version import VERSION
@@ -70,10 +70,20 @@ def _root(
 for _command in (label.label, explain.explain, selftest.selftest, agree.agree, score.score, audit.audit):
     app.command()(told(_command))
 app.command(name="map")(told(map_labels))
+app.command()(told(convert.convert))
+app.command(name="export")(told(export.export_model))
 _studies = study.study_app()
 for _name, _study in study.COMMANDS.items():
     _studies.command(name=_name)(told(_study))
 app.add_typer(_studies)
+_trainings = typer.Typer(
+    name="train",
+    help="Training: reports and labels in, a model of your own out.",
+    no_args_is_help=True,
+    context_settings=app.info.context_settings,
+)
+_trainings.command(name="labeler")(told(train.train_labeler_command))
+app.add_typer(_trainings)
 
 
 def main() -> None:

@@ -1,0 +1,126 @@
+"""What `hilum train` shows on standard error: how far it is; and at the end what came out."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hilum.cli._tables import print_table
+
+if TYPE_CHECKING:
+    from hilum.api.train import TrainingResult
+    from hilum.train.loop import Progress as Done
+
+_SECONDS_BETWEEN_LINES = 10.0
+_PLAIN_WIDTH = 100
+
+
+class Meter:
+    """A progress bar with loss, dev score and time left on a terminal; elsewhere a line every ten seconds.
+
+    Every line of an epoch's score is shown in both.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        if not self.console.is_terminal:
+            self.console.width = _PLAIN_WIDTH
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[said]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("Preparing", total=None, said="", visible=False)
+        self._name = ""
+        self._first = 0
+        self._began = self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def tell(self, text: str) -> None:
+        """One line of what is done."""
+        self.console.print(f"  {text}", soft_wrap=True)
+
+    def update(self, done: Done) -> None:
+        """Show how far it is; steps of an earlier run count neither as done nor as left."""
+        now = time.monotonic()
+        if done.task != self._name:
+            self._name, self._first, self._began = done.task, max(done.done - 1, 0), now
+            self._bar.reset(self._task, visible=True)
+        self._tell_score(done)
+        if done.doing == "scoring":
+            self._bar.update(
+                self._task, description=f"{done.task}, scoring epoch {done.epoch}", said=_scores(done)
+            )
+        else:
+            self._bar.update(
+                self._task,
+                description=f"{done.task}, epoch {done.epoch} of {done.epochs}",
+                completed=done.done - self._first,
+                total=done.total - self._first,
+                said=_scores(done),
+            )
+        if self._bar.disable and now - self._last >= _SECONDS_BETWEEN_LINES and done.doing == "training":
+            self._last = now
+            self.console.print(f"  {self._line(done, now)}", soft_wrap=True)
+
+    def _tell_score(self, done: Done) -> None:
+        """A line when an epoch was scored."""
+        if done.scored:
+            self.tell(f"{done.task}, epoch {done.epoch}: {_scores(done)}")
+
+    def _line(self, done: Done, now: float) -> str:
+        rate = (done.done - self._first) / max(now - self._began, 1e-9)
+        left = timedelta(seconds=round((done.total - done.done) / rate)) if rate > 0 else "?"
+        return (
+            f"{done.task}, epoch {done.epoch} of {done.epochs}, step {done.done:,} of {done.total:,}: "
+            f"{_scores(done)}, {rate:.1f} steps a second, at most {left} left"
+        )
+
+
+def _scores(done: Done) -> str:
+    parts = [("loss", done.loss), ("dev", done.score), ("best", done.best)]
+    return ", ".join(f"{name} {value:.4f}" for name, value in parts if value is not None)
+
+
+def show_result(result: TrainingResult) -> None:
+    """Dev scores, steps, and where everything is; or how to go on."""
+    if not result.finished:
+        typer.echo(
+            f"stopped after step {result.trained_steps:,}; everything is saved in {result.folder}. "
+            "Run the same command again to go on.",
+            err=True,
+        )
+        return
+    if os.environ.get("RANK", "0") != "0":  # under a launcher the first process speaks for all
+        return
+    if result.table is not None:
+        print_table(result.table)
+    typer.echo("")
+    for step in result.steps:
+        typer.echo(
+            f"{step.name}: {step.train_rows:,} rows to learn from, {step.dev_rows:,} to choose by; "
+            f"{step.epochs} epochs, best {step.metric} {step.best:.4f} after epoch {step.best_epoch}"
+        )
+    typer.echo(f"Model: {result.model}")
+    typer.echo(f"Log: {result.folder / 'log.jsonl'}; TensorBoard: {result.folder / 'tensorboard'}")
+    typer.echo(f"How it was made: {result.folder / 'config.json'}")
+    typer.echo(f"{result.trained_steps:,} steps, {timedelta(seconds=round(result.seconds))}")

@@ -1,0 +1,1 @@
+"""Training: data, losses, one loop that can be stopped and goes on."""
