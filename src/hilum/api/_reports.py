@@ -10,10 +10,8 @@ from hilum.core.records import Labels, RowStatus, Section, propagate_parents
 from hilum.core.vocabulary import State
 from hilum.labelers import Labeler, ReportSpans, Traits
 from hilum.labelers._base import Explainer
-from hilum.tables.columns import column_key
+from hilum.tables.columns import NAMED_FOR_A_SECTION, section_of_column
 from hilum.text.sections import SectionCoverage, select_sections
-
-_NAMED_FOR_A_SECTION = {"impression": "impression", "reportimpression": "impression", "findings": "findings"}
 
 
 class Given(NamedTuple):
@@ -30,11 +28,6 @@ class Labeled(NamedTuple):
     labels: Labels
     sections: tuple[Section, ...]
     problem: str
-
-
-def section_of_column(column: str) -> str | None:
-    """The section that a text column is named for ("Report Impression" is "impression"), or None."""
-    return _NAMED_FOR_A_SECTION.get(column_key(column))
 
 
 class Reading(NamedTuple):
@@ -57,7 +50,7 @@ def reading_of(section: str | None, traits: Traits, *, column: str = "") -> Read
     """
     chosen = section or traits.section
     named = section_of_column(column)
-    own = traits.section if traits.section in _NAMED_FOR_A_SECTION.values() else None
+    own = traits.section if traits.section in NAMED_FOR_A_SECTION.values() else None
     return Reading(chosen, named or own, own is not None and chosen == own == named)
 
 

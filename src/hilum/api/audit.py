@@ -13,7 +13,7 @@ import numpy as np
 from hilum.analyses._audit_files import Sample, answers_json, read_answers, read_sample
 from hilum.analyses._output import check_folder, write_page, write_whole
 from hilum.analyses.audit import AuditedFile, audit_page, draw_sample, form_page
-from hilum.api._reports import Given, label_reports, section_of_column
+from hilum.api._reports import Given, label_reports
 from hilum.core.errors import InputError, OutputError, UnknownNameError
 from hilum.core.matrix import LabelMatrix
 from hilum.core.records import RowStatus, Section
@@ -21,7 +21,7 @@ from hilum.core.results import ResultPage
 from hilum.core.version import VERSION
 from hilum.core.vocabulary import SHIPPED, Vocabulary
 from hilum.labelers import get_labeler, labeler_options
-from hilum.tables.columns import column_key
+from hilum.tables.columns import column_key, section_of_column
 from hilum.tables.detect import open_reports
 from hilum.tables.labels import KEY_COLUMNS, read_labels
 from hilum.tables.source import ReportSource, report_text

@@ -69,8 +69,8 @@ def write_encoder(
         folder.mkdir(parents=True, exist_ok=True)
         _write_config(folder, bert.config)
         tokenizer.save_pretrained(folder)
-        safetensors.torch.save_file(_tensors(bert), folder / WEIGHTS, metadata={"format": "pt"})
-        safetensors.torch.save_file(_tensors(heads), folder / HEADS, metadata={"format": "pt"})
+        (folder / WEIGHTS).write_bytes(safetensors.torch.save(_tensors(bert), metadata={"format": "pt"}))
+        (folder / HEADS).write_bytes(safetensors.torch.save(_tensors(heads), metadata={"format": "pt"}))
         text = json.dumps(fields, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         (folder / SPEC).write_text(text, encoding="utf-8", newline="\n")
     except (OSError, safetensors.SafetensorError) as error:

@@ -14,10 +14,18 @@ ColumnType = Any
 TEXT_COLUMNS = ("Report Impression", "Reports", "report", "text", "impression", "findings")
 """Names under which the text column is found by itself, the first of them that is there."""
 
+NAMED_FOR_A_SECTION = {"impression": "impression", "reportimpression": "impression", "findings": "findings"}
+"""Key of a text column -> the section that its texts are."""
+
 
 def column_key(name: str) -> str:
     """A column name without case, spaces, underscores and byte order mark."""
     return "".join(name.replace("\ufeff", "").replace("_", " ").casefold().split())
+
+
+def section_of_column(column: str) -> str | None:
+    """The section that a text column is named for ("Report Impression" is "impression"), or None."""
+    return NAMED_FOR_A_SECTION.get(column_key(column))
 
 
 def unique_headers(headers: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:

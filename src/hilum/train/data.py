@@ -17,7 +17,7 @@ from hilum.core.errors import InputError, UnknownNameError
 from hilum.core.matrix import LEFT_OUT, LabelMatrix, ProbabilityMatrix
 from hilum.core.vocabulary import SHIPPED, State
 from hilum.models.encoder_spec import EncoderSpec
-from hilum.tables.columns import column_key
+from hilum.tables.columns import section_of_column
 from hilum.tables.detect import open_reports
 from hilum.tables.labels import ReportTexts, read_labels, read_probabilities, read_reports_by_key
 from hilum.text.bert_text import prepare
@@ -28,7 +28,6 @@ from hilum.train.losses import IGNORED
 LABELS, EXPERTS, SOFT = "labels", "experts", "soft labels"
 """Names of the steps of a training."""
 
-_SECTIONS_BY_COLUMN = {"impression": "impression", "reportimpression": "impression", "findings": "findings"}
 _SHOWN = 3
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -262,9 +261,7 @@ def _some(ids: dict[str, int]) -> str:
 def _texts(
     reports: _Reports, pairs: Sequence[tuple[int, int]], config: LabelerTraining, spec: EncoderSpec
 ) -> tuple[list[tuple[int, int]], list[str], list[str]]:
-    headless = _SECTIONS_BY_COLUMN.get(
-        column_key(open_reports(reports.where, column=config.column).text_column)
-    )
+    headless = section_of_column(open_reports(reports.where, column=config.column).text_column)
     kept: list[tuple[int, int]] = []
     texts: list[str] = []
     dropped: Counter[str] = Counter()
