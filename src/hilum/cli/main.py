@@ -10,7 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from hilum.cli import agree, audit, convert, explain, export, label, score, selftest, study, train
+from hilum.cli import agree, audit, calibrate, convert, explain, export, label, score, selftest, study, train
 from hilum.cli.map import map_labels
 from hilum.core.errors import HilumError
 from hilum.core.version import VERSION
@@ -71,6 +71,7 @@ for _command in (label.label, explain.explain, selftest.selftest, agree.agree, s
     app.command()(told(_command))
 app.command(name="map")(told(map_labels))
 app.command()(told(convert.convert))
+app.command()(told(calibrate.calibrate))
 app.command(name="export")(told(export.export_model))
 _studies = study.study_app()
 for _name, _study in study.COMMANDS.items():

@@ -180,7 +180,7 @@ def load_calibration(path: str | Path, *, spec: EncoderSpec, weights: str) -> Ca
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise InputError(
             f"--calibration {path} is no calibration: its field 'format' must be {FORMAT!r}. Next step: make one "
-            "with fit_calibration and save_calibration of hilum.labelers._calibration."
+            "with hilum calibrate."
         )
     if fields.get("weights_sha256") != weights:
         raise InputError(
