@@ -4,56 +4,24 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from types import TracebackType
-from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from hilum.api.job import JobSummary
+from hilum.cli._meter import BarMeter, error_console
 from hilum.core.records import RowStatus
 from hilum.core.vocabulary import PRECEDENCE
 from hilum.runner.local import Progress as Done
 
-_SECONDS_BETWEEN_LINES = 10.0
-_PLAIN_WIDTH = 100
 _MOST_NOTES = 30
 _ABSTAINED = "abstained"
 
 
-def _console() -> Console:
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = _PLAIN_WIDTH
-    return console
-
-
-class Meter:
+class Meter(BarMeter):
     """A progress bar with the time left on a terminal; elsewhere a short line every ten seconds."""
 
     def __init__(self) -> None:
-        self.console = _console()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,.0f} of {task.fields[rows]} reports"),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-            transient=True,
-        )
-        self._task = self._bar.add_task("Labeling", total=None, rows="?")
-        self._began = self._last = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+        super().__init__("Labeling", "{task.completed:,.0f} of {task.fields[rows]} reports", rows="?")
 
     def update(self, done: Done, total: int | None) -> None:
         """Show how far it is. Rows of an earlier run count neither as done nor as left."""
@@ -67,8 +35,7 @@ class Meter:
             total=None if left is None else fresh + left,
             rows="?" if left is None else f"{fresh + left:,}",
         )
-        if self._bar.disable and now - self._last >= _SECONDS_BETWEEN_LINES:
-            self._last = now
+        if self.line_is_due(now):
             self.console.print(_line(done, left, now - self._began), soft_wrap=True)
 
 
@@ -82,7 +49,7 @@ def _line(done: Done, left: int | None, seconds: float) -> str:
 
 def show_summary(summary: JobSummary) -> None:
     """Counts per finding and state, row statuses, what to look at, and where the outputs are."""
-    console = _console()
+    console = error_console()
     console.print(_findings(summary))
     statuses = [f"{n:,} {name}" for name, n in summary.status.items() if n or name == RowStatus.LABELED]
     console.print(f"Reports: {', '.join(statuses)}", soft_wrap=True)

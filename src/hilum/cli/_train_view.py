@@ -5,55 +5,30 @@ from __future__ import annotations
 import os
 import time
 from datetime import timedelta
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hilum.cli._meter import BarMeter
 from hilum.cli._tables import print_table
 
 if TYPE_CHECKING:
     from hilum.api.train import TrainingResult
     from hilum.train.loop import Progress as Done
 
-_SECONDS_BETWEEN_LINES = 10.0
-_PLAIN_WIDTH = 100
 
-
-class Meter:
+class Meter(BarMeter):
     """A progress bar with loss, dev score and time left on a terminal; elsewhere a line every ten seconds.
 
     Every line of an epoch's score is shown in both.
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
-        if not self.console.is_terminal:
-            self.console.width = _PLAIN_WIDTH
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[said]}"),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-            transient=True,
-        )
-        self._task = self._bar.add_task("Preparing", total=None, said="", visible=False)
+        super().__init__("Preparing", "{task.fields[said]}", console=console, said="")
+        self._bar.update(self._task, visible=False)
         self._name = ""
         self._first = 0
-        self._began = self._last = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def tell(self, text: str) -> None:
         """One line of what is done."""
@@ -78,8 +53,7 @@ class Meter:
                 total=done.total - self._first,
                 said=_scores(done),
             )
-        if self._bar.disable and now - self._last >= _SECONDS_BETWEEN_LINES and done.doing == "training":
-            self._last = now
+        if done.doing == "training" and self.line_is_due(now):
             self.console.print(f"  {self._line(done, now)}", soft_wrap=True)
 
     def _tell_score(self, done: Done) -> None:
