@@ -1,0 +1,1 @@
+"""Which data: one file each."""
