@@ -336,7 +336,7 @@ def test_a_conversion_that_breaks_off_leaves_what_was_there(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", full)
+    monkeypatch.setattr("safetensors.torch.save", full)
     for out in ("out", "new"):
         with pytest.raises(OutputError, match="No space left"):
             convert_checkpoint(
