@@ -177,8 +177,12 @@ def test_an_unfinished_file_goes_when_writing_fails(tmp_path: Path, monkeypatch:
 
 
 def test_a_leftover_of_a_killed_run_does_not_stand_in_the_way(tmp_path: Path) -> None:
-    (tmp_path / ".tables.json.hilum-unfinished").write_bytes(b"{")
-    write_page(study(table()), tmp_path)
+    write_page(study(table()), tmp_path / "clean")
+    left = tmp_path / "left"
+    left.mkdir()
+    (left / ".tables.json.hilum-unfinished").write_bytes(b"{")
+    write_page(study(table()), left)
+    assert contents(left) == contents(tmp_path / "clean")
 
 
 def test_a_file_or_a_missing_parent_is_refused(tmp_path: Path) -> None:

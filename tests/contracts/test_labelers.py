@@ -96,7 +96,7 @@ def of_images(labeler: Labeler) -> bool:
     return "labels_of" in labeler.stamp
 
 
-def same(found: Sequence[Labels], expected: Sequence[Labels]) -> None:
+def assert_same(found: Sequence[Labels], expected: Sequence[Labels]) -> None:
     """All but the last digits of probabilities is equal."""
     assert [(x.states, x.evidence, x.status) for x in found] == [
         (x.states, x.evidence, x.status) for x in expected
@@ -142,11 +142,11 @@ def test_no_report_gives_no_labels(labeler: Labeler) -> None:
 def test_order_and_batch_do_not_matter(labeler: Labeler) -> None:
     given = reports()
     alone = [labeler.label_batch([report])[0] for report in given]
-    same(labeler.label_batch(given), alone)
+    assert_same(labeler.label_batch(given), alone)
     places = list(range(len(given)))
     random.Random(3).shuffle(places)
-    same(labeler.label_batch([given[i] for i in places]), [alone[i] for i in places])
-    same(labeler.label_batch(given * 3), alone * 3)
+    assert_same(labeler.label_batch([given[i] for i in places]), [alone[i] for i in places])
+    assert_same(labeler.label_batch(given * 3), alone * 3)
 
 
 def test_probabilities_are_there_when_the_labeler_says_so(labeler: Labeler) -> None:

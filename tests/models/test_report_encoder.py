@@ -302,8 +302,11 @@ def test_half_precision_weights_are_stored_as_float32(tmp_path: Path) -> None:
 
 def test_a_stored_position_ids_is_ignored(folder: Path) -> None:
     path = folder / "model.safetensors"
+    before = load_encoder(folder).model.state_dict()
     save_file({**load_file(path), "embeddings.position_ids": torch.arange(64)[None]}, path)
-    load_encoder(folder)
+    after = load_encoder(folder).model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 @pytest.mark.parametrize("given", [None, ""])
