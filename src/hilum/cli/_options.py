@@ -1,15 +1,16 @@
-"""What the commands of studies share: NAME=FILE options, lists, progress, and the last lines."""
+"""What commands on tables share: NAME=FILE options, lists, progress, notes, and the last lines."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import typer
 
+from hilum.cli._tables import print_table
 from hilum.core.errors import InputError
-from hilum.core.results import ResultPage
+from hilum.core.results import ResultPage, ResultTable
 
 
 def named_files(options: Sequence[str] | None, option: str) -> tuple[tuple[str, Path], ...]:
@@ -54,11 +55,24 @@ def steps() -> Iterator[Callable[[str], None]]:
     yield tell
 
 
-def show_written(page: ResultPage, written: Sequence[Path]) -> None:
-    """Warnings, and where the page and everything else is."""
+def show_notes(notes: Iterable[str]) -> None:
+    """Each note on a line of standard error."""
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+
+
+def show_warnings(page: ResultPage) -> None:
+    """Each warning of the page on a line of standard error."""
     for warning in page.warnings:
         typer.secho("warning: ", fg="yellow", bold=True, nl=False, err=True)
         typer.echo(warning, err=True)
+
+
+def show_study(page: ResultPage, written: Sequence[Path], *, tables: Iterable[ResultTable]) -> None:
+    """These tables of the page, its warnings, and where the page and everything else is."""
+    for table in tables:
+        print_table(table)
+    show_warnings(page)
     index = next((path for path in written if path.name == "index.html"), None)
     if index is not None:
         typer.echo(f"\nPage: {index}\nTables, figures and tables.json: {index.parent} ({len(written)} files)")

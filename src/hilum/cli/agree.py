@@ -5,48 +5,59 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hilum.cli import _table_options as tables
+
+if TYPE_CHECKING:
+    from hilum.core.results import ResultPage
+
 _QUIET_SECONDS = 2.0
+
+Truth = Annotated[
+    Path, typer.Argument(metavar="A", help="Label file taken as the truth.", show_default=False)
+]
+Compared = Annotated[Path, typer.Argument(metavar="B", help="Label file to compare.", show_default=False)]
+Policy = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="What uncertain counts as: uncertain-to-zero, -to-one or -ignored."),
+]
+Findings = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Findings to compare; else all that both files have.")
+]
+Key = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="The key column; given twice, that of A and that of B."),
+]
+MatchKeys = Annotated[
+    str, typer.Option(metavar="FORM", help="Form in which keys are compared, e.g. stem or number.")
+]
+Vocabulary = Annotated[
+    str | None, typer.Option(metavar="NAME", help="chexpert14 or nih14; else the one that fits best.")
+]
+Replicates = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Bootstrap replicates of the interval; 0 for none.")
+]
+Json = Annotated[
+    Path | None, typer.Option("--json", metavar="OUT.json", help="Also write the tables as JSON.")
+]
 
 
 def agree(
-    a: Annotated[
-        Path, typer.Argument(metavar="A", help="Label file taken as the truth.", show_default=False)
-    ],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Label file to compare.", show_default=False)],
+    a: Truth,
+    b: Compared,
     *,
-    policy: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="What uncertain counts as: uncertain-to-zero, -to-one or -ignored."
-        ),
-    ] = "uncertain-to-zero",
-    findings: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Findings to compare; else all that both files have.")
-    ] = None,
-    align: Annotated[
-        str, typer.Option(metavar="HOW", help="How rows are joined: auto (checked), key or position.")
-    ] = "auto",
-    key: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="The key column; given twice, that of A and that of B."),
-    ] = None,
-    match_keys: Annotated[
-        str, typer.Option(metavar="FORM", help="Form in which keys are compared, e.g. stem or number.")
-    ] = "exact",
-    vocabulary: Annotated[
-        str | None, typer.Option(metavar="NAME", help="chexpert14 or nih14; else the one that fits best.")
-    ] = None,
-    replicates: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Bootstrap replicates of the interval; 0 for none.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    json: Annotated[
-        Path | None, typer.Option("--json", metavar="OUT.json", help="Also write the tables as JSON.")
-    ] = None,
+    policy: Policy = "uncertain-to-zero",
+    findings: Findings = None,
+    align: tables.Align = "auto",
+    key: Key = None,
+    match_keys: MatchKeys = "exact",
+    vocabulary: Vocabulary = None,
+    replicates: Replicates = 1000,
+    seed: tables.BootstrapSeed = 0,
+    json: Json = None,
 ) -> None:
     """Precision, recall, F1 and kappa of the labels in B against those in A, per finding.
 
@@ -55,8 +66,6 @@ def agree(
     from hilum.api.agree import agree as run
     from hilum.api.agree import write_json
     from hilum.cli._options import list_of
-    from hilum.cli._tables import print_table
-    from hilum.core.results import ResultTable
     from hilum.tables.write import check_writable
 
     if key is not None and len(key) > 2:
@@ -76,18 +85,23 @@ def agree(
         seed=seed,
         progress=_progress(),
     )
+    _show(page)
+    if json is not None:
+        write_json(page, json)
+
+
+def _show(page: ResultPage) -> None:
+    from hilum.cli._options import show_notes, show_warnings
+    from hilum.cli._tables import print_table
+    from hilum.core.results import ResultTable
+
     joined, *notes = page.sections[0].paragraphs
     typer.echo(f"{page.lead[0]}\n{joined}")
-    for note in notes:
-        typer.echo(f"note: {note}", err=True)
+    show_notes(notes)
     for block in page.blocks():
         if isinstance(block, ResultTable):
             print_table(block)
-    for warning in page.warnings:
-        typer.secho("warning: ", fg="yellow", bold=True, nl=False, err=True)
-        typer.echo(warning, err=True)
-    if json is not None:
-        write_json(page, json)
+    show_warnings(page)
 
 
 def _progress() -> Callable[[int, int], None]:

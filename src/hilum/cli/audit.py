@@ -8,58 +8,70 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hilum.cli import _table_options as tables
+
 if TYPE_CHECKING:
     from hilum.api.audit import AuditSource
 
 _WIDEST = 60
 
 
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A label file with its reports, or reports alone, which are labeled first.",
+        show_default=False,
+    ),
+]
+Sample = Annotated[
+    int | None, typer.Option(metavar="N", help="Step 1: draw N reports and write the form; 200 is usual.")
+]
+Answers = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="ANSWERS.json", help="Step 2: what a reader saved; again for a second reader."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="DIR", help="Folder of the audit; NAME.audit without it."),
+]
+Policy = Annotated[
+    str, typer.Option(metavar="NAME", help="Uncertain counts as: uncertain-to-zero, -to-one or -ignored.")
+]
+Section = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What was labeled and is shown: impression, findings, both or all. Without it: what the record "
+        "of the labels says, else both.",
+    ),
+]
+LabelerName = Annotated[str, typer.Option(metavar="NAME", help="How reports alone are labeled.")]
+Vocabulary = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE.toml", help="Findings; chexpert14 for reports alone.")
+]
+Convention = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Meaning of labels made here: house (without it) or chexpert."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of the drawing.")]
+Force = Annotated[bool, typer.Option("--force", help="Write over an earlier audit in DIR.")]
+
+
 def audit(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="A label file with its reports, or reports alone, which are labeled first.",
-            show_default=False,
-        ),
-    ],
+    file: File,
     *,
-    sample: Annotated[
-        int | None, typer.Option(metavar="N", help="Step 1: draw N reports and write the form; 200 is usual.")
-    ] = None,
-    answers: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="ANSWERS.json", help="Step 2: what a reader saved; again for a second reader."),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Folder of the audit; NAME.audit without it."),
-    ] = None,
-    policy: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="Uncertain counts as: uncertain-to-zero, -to-one or -ignored."),
-    ] = "uncertain-to-zero",
-    section: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="What was labeled and is shown: impression, findings, both or all. Without it: what the record "
-            "of the labels says, else both.",
-        ),
-    ] = None,
-    column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column with the reports, if it is not found.")
-    ] = None,
-    labeler: Annotated[str, typer.Option(metavar="NAME", help="How reports alone are labeled.")] = "rules",
-    vocabulary: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE.toml", help="Findings; chexpert14 for reports alone.")
-    ] = None,
-    convention: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Meaning of labels made here: house (without it) or chexpert."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the drawing.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Write over an earlier audit in DIR.")] = False,
+    sample: Sample = None,
+    answers: Answers = None,
+    output: Output = None,
+    policy: Policy = "uncertain-to-zero",
+    section: Section = None,
+    column: tables.ReportColumn = None,
+    labeler: LabelerName = "rules",
+    vocabulary: Vocabulary = None,
+    convention: Convention = None,
+    seed: Seed = 0,
+    force: Force = False,
 ) -> None:
     """How far the labels in FILE can be trusted: draw a sample, read it blind, get precision, recall and F1.
 
@@ -86,10 +98,10 @@ def audit(
 
 def _start(source: AuditSource, folder: Path, *, sample: int, seed: int, force: bool) -> None:
     from hilum.api.audit import start_audit
+    from hilum.cli._options import show_notes
 
     start = start_audit(source, folder, sample=sample, seed=seed, force=force)
-    for note in start.notes:
-        typer.echo(f"note: {note}", err=True)
+    show_notes(start.notes)
     names = [shorten(stratum.name, _WIDEST, placeholder=" ...") for stratum in start.sample.strata]
     width = max(map(len, names))
     typer.echo(f"{'labels of the report':{width}}  {'reports':>9}  {'drawn':>6}")
@@ -103,15 +115,13 @@ def _start(source: AuditSource, folder: Path, *, sample: int, seed: int, force: 
 
 def _finish(source: AuditSource, folder: Path, *, answers: list[Path], policy: str, force: bool) -> None:
     from hilum.api.audit import audit as run
-    from hilum.cli._options import show_written
-    from hilum.cli._tables import print_table
+    from hilum.cli._options import show_study
     from hilum.core.results import ResultTable
 
     page, written = run(source, answers, folder=folder, policy=policy, force=force)
     typer.echo(page.title)
     for line in page.lead[1:]:
         typer.echo(line)
-    for block in page.blocks():
-        if isinstance(block, ResultTable) and block.name.startswith(("findings", "agreement")):
-            print_table(block)
-    show_written(page, written)
+    shown = [block for block in page.blocks() if isinstance(block, ResultTable)]
+    shown = [table for table in shown if table.name.startswith(("findings", "agreement"))]
+    show_study(page, written, tables=shown)

@@ -37,10 +37,10 @@ def calibrate(
     Labels do not change by it, only how sure they are said to be.
     """
     from hilum.api.calibrate import calibrate as run
+    from hilum.cli._options import show_notes
     from hilum.cli._tables import print_table
 
     done = run(labeler, weights, reports, labels, output, section=section, column=column, key=key)
-    for note in done.notes:
-        typer.echo(f"note: {note}", err=True)
+    show_notes(done.notes)
     print_table(done.table)
     typer.echo(f"\nTemperatures: {output}")

@@ -7,41 +7,47 @@ from typing import Annotated
 
 import typer
 
+Source = Annotated[
+    Path, typer.Argument(metavar="IN", help="Checkpoint file, e.g. chexbert.pth.", show_default=False)
+]
+Out = Annotated[
+    Path, typer.Argument(metavar="OUT", help="Folder to write; it must not be there.", show_default=False)
+]
+Tokenizer = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR|ID",
+        help="Tokenizer the model was trained with: a folder, or a hub id such as bert-base-uncased.",
+        show_default=False,
+    ),
+]
+Logreg = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="VisualCheXbert's logreg_models.pickle; nothing in it is run."),
+]
+Kind = Annotated[
+    str | None, typer.Option(metavar="NAME", help="chexbert or visualchexbert; else found by the heads.")
+]
+Text = Annotated[
+    str | None,
+    typer.Option(metavar="MODE", help="How text is prepared: folded, or chexbert-list for parity."),
+]
+AttentionHeads = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Where it is not the hidden size divided by 64.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier encoder at OUT.")]
+
 
 def convert(
-    source: Annotated[
-        Path,
-        typer.Argument(metavar="IN", help="Checkpoint file, e.g. chexbert.pth.", show_default=False),
-    ],
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Folder to write; it must not be there.", show_default=False)
-    ],
+    source: Source,
+    out: Out,
     *,
-    tokenizer: Annotated[
-        str,
-        typer.Option(
-            metavar="DIR|ID",
-            help="Tokenizer the model was trained with: a folder, or a hub id such as bert-base-uncased.",
-            show_default=False,
-        ),
-    ],
-    logreg: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="VisualCheXbert's logreg_models.pickle; nothing in it is run."),
-    ] = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="chexbert or visualchexbert; else found by the heads."),
-    ] = None,
-    text: Annotated[
-        str | None,
-        typer.Option(metavar="MODE", help="How text is prepared: folded, or chexbert-list for parity."),
-    ] = None,
-    attention_heads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Where it is not the hidden size divided by 64."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier encoder at OUT.")] = False,
+    tokenizer: Tokenizer,
+    logreg: Logreg = None,
+    kind: Kind = None,
+    text: Text = None,
+    attention_heads: AttentionHeads = None,
+    force: Force = False,
 ) -> None:
     """Turn a checkpoint of the public CheXbert or VisualCheXbert into a folder of safetensors.
 

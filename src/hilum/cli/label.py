@@ -3,62 +3,74 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hilum.cli import _labeler_options as options
+from hilum.cli import _table_options as tables
+
+if TYPE_CHECKING:
+    from hilum.api.job import LabelJob
+
+
+Input = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="csv, tsv, parquet or jsonl file, folder of .txt, Open-I XML (folder or .tgz), "
+        "- for standard input.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Format by extension: .csv .tsv .parquet .jsonl; - for standard output. "
+        "Without it: NAME.labels.csv in this folder, or standard output for standard input.",
+    ),
+]
+Evidence = Annotated[
+    Path | None, typer.Option(metavar="OUT.jsonl", help="Also write the words behind each label.")
+]
+Html = Annotated[
+    Path | None, typer.Option(metavar="OUT.html", help="Also write a page of the first reports.")
+]
+HtmlLimit = Annotated[int, typer.Option(min=1, metavar="N", help="Reports on that page.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Worker processes; without it one per CPU and at most 8, and one for a model, which uses all cores.",
+    ),
+]
+PropagateParents = Annotated[
+    bool, typer.Option("--propagate-parents", help="A positive finding makes its parents positive.")
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Forget the parts of an unfinished run and start again.")
+]
 
 
 def label(
-    input: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT",
-            help="csv, tsv, parquet or jsonl file, folder of .txt, Open-I XML (folder or .tgz), "
-            "- for standard input.",
-            show_default=False,
-        ),
-    ],
+    input: Input,
     *,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="Format by extension: .csv .tsv .parquet .jsonl; - for standard output. "
-            "Without it: NAME.labels.csv in this folder, or standard output for standard input.",
-        ),
-    ] = None,
+    output: Output = None,
     labeler: options.LabelerName = "rules",
     vocabulary: options.VocabularyName = None,
-    column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column with the reports, if it is not found.")
-    ] = None,
+    column: tables.ReportColumn = None,
     section: options.SectionName = None,
     convention: options.ConventionName = None,
-    evidence: Annotated[
-        Path | None, typer.Option(metavar="OUT.jsonl", help="Also write the words behind each label.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="OUT.html", help="Also write a page of the first reports.")
-    ] = None,
-    html_limit: Annotated[int, typer.Option(min=1, metavar="N", help="Reports on that page.")] = 200,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Worker processes; without it one per CPU and at most 8, and one for a model, which uses all cores.",
-        ),
-    ] = None,
-    propagate_parents: Annotated[
-        bool, typer.Option("--propagate-parents", help="A positive finding makes its parents positive.")
-    ] = False,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Forget the parts of an unfinished run and start again.")
-    ] = False,
+    evidence: Evidence = None,
+    html: Html = None,
+    html_limit: HtmlLimit = 200,
+    workers: Workers = None,
+    propagate_parents: PropagateParents = False,
+    fresh: Fresh = False,
     weights: options.Weights = None,
     probabilities: options.Probabilities = False,
     calibration: options.Calibration = None,
@@ -74,43 +86,32 @@ def label(
 
     A run that was stopped goes on when the same command is run again.
     """
-    from hilum.api.job import LabelJob, label_file
-    from hilum.cli._label_view import Meter, show_summary
+    from hilum.api.job import LabelJob
 
     job = LabelJob(
-        input=input,
-        output=output,
-        labeler=labeler,
-        vocabulary=vocabulary,
-        convention=convention,
-        column=column,
-        section=section,
-        evidence=evidence,
-        html=html,
-        html_limit=html_limit,
-        workers=workers,
-        propagate_parents=propagate_parents,
-        fresh=fresh,
-        probabilities=probabilities,
+        input=input, output=output, labeler=labeler, vocabulary=vocabulary, convention=convention, column=column,
+        section=section, evidence=evidence, html=html, html_limit=html_limit, workers=workers,
+        propagate_parents=propagate_parents, fresh=fresh, probabilities=probabilities,
         options=options.model_options(
-            weights=weights,
-            calibration=calibration,
-            abstain_below=abstain_below,
-            mapping=mapping,
-            long=long,
-            text_mode=text_mode,
-            device=device,
-            precision=precision,
-            batch_size=batch_size,
+            weights=weights, calibration=calibration, abstain_below=abstain_below, mapping=mapping, long=long,
+            text_mode=text_mode, device=device, precision=precision, batch_size=batch_size,
         ),
-    )
-    if input == "-":
+    )  # fmt: skip
+    _run(job)
+
+
+def _run(job: LabelJob) -> None:
+    from hilum.api.job import label_file
+    from hilum.cli._label_view import Meter, show_summary
+
+    if job.input == "-":
         typer.echo("Reading standard input; this cannot resume if it is stopped.", err=True)
     try:
         with Meter() as meter:
             summary = label_file(job, progress=meter.update)
     except KeyboardInterrupt:
-        kept = "nothing was kept" if input == "-" or output == "-" else "run the same command again to go on"
+        lost = "-" in (job.input, job.output)
+        kept = "nothing was kept" if lost else "run the same command again to go on"
         typer.echo(f"stopped; {kept}", err=True)
         raise typer.Exit(130) from None
     show_summary(summary)

@@ -51,10 +51,10 @@ def map_labels(
     A mapping holds for reports and readers like those it was fitted on; elsewhere it is a guess.
     """
     from hilum.api.mapping import map_file
+    from hilum.cli._options import show_notes
 
     done = map_file(mapping, labels, output=output, key=key, probabilities=probabilities)
-    for note in done.notes:
-        typer.echo(f"note: {note}", err=True)
+    show_notes(done.notes)
     if done.key is None:
         typer.echo("note: no key column was found, so rows stand in the order of the input only", err=True)
     typer.echo(f"{done.studies:,} studies by the {done.kind} mapping: {done.output}")

@@ -7,71 +7,68 @@ from typing import Annotated
 
 import typer
 
+from hilum.cli import _table_options as tables
+
+ReportLabels = Annotated[
+    Path, typer.Option(metavar="FILE", help="Labels of reports: 1, 0, -1, blank.", show_default=False)
+]
+ImageLabels = Annotated[
+    Path, typer.Option(metavar="FILE", help="Labels of people who saw the images: 1, 0.", show_default=False)
+]
+Key = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]COLUMN",
+        help="The key column, if it is not found; of one file as 'report labels=COLUMN', 'image labels=', "
+        "'reports=' or NAME=; repeatable.",
+    ),
+]
+Reports = Annotated[Path | None, typer.Option(metavar="FILE", help="The texts, for examples and reasons.")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=FILE", help="A further label file to compare; repeatable."),
+]
+Reader = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=FILE", help="A reader's labels of the images; repeatable."),
+]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=FILE", help="An image model's probabilities; repeatable."),
+]
+Findings = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Evaluation findings; else those with enough positives.")
+]
+LeastPositives = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Share of positive images that a finding needs.")
+]
+Policy = Annotated[str, typer.Option(metavar="NAME", help="What uncertain is in further label files.")]
+Ties = Annotated[str, typer.Option(metavar="RULE", help="A tie of readers: negative, positive or left-out.")]
+Folds = Annotated[
+    int | None, typer.Option(min=2, metavar="N", help="Judge LogReg by N folds, not leave-one-out.")
+]
+
 
 def study_discrepancy(
     *,
-    report_labels: Annotated[
-        Path, typer.Option(metavar="FILE", help="Labels of reports: 1, 0, -1, blank.", show_default=False)
-    ],
-    image_labels: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="Labels of people who saw the images: 1, 0.", show_default=False),
-    ],
-    align: Annotated[
-        str, typer.Option(metavar="HOW", help="How rows are joined: auto (checked), key or position.")
-    ] = "auto",
-    key: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[NAME=]COLUMN",
-            help="The key column, if it is not found; of one file as 'report labels=COLUMN', 'image labels=', "
-            "'reports=' or NAME=; repeatable.",
-        ),
-    ] = None,
-    match_keys: Annotated[
-        str,
-        typer.Option(
-            metavar="FORM", help="How keys are compared: exact, stem, last-part, number (CXR7 is 7) ..."
-        ),
-    ] = "exact",
-    reports: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The texts, for examples and reasons.")
-    ] = None,
-    labels: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=FILE", help="A further label file to compare; repeatable."),
-    ] = None,
-    reader: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=FILE", help="A reader's labels of the images; repeatable."),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=FILE", help="An image model's probabilities; repeatable."),
-    ] = None,
-    findings: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Evaluation findings; else those with enough positives.")
-    ] = None,
-    least_positives: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of positive images that a finding needs.")
-    ] = 0.1,
-    policy: Annotated[
-        str, typer.Option(metavar="NAME", help="What uncertain is in further label files.")
-    ] = "uncertain-to-zero",
-    ties: Annotated[
-        str, typer.Option(metavar="RULE", help="A tie of readers: negative, positive or left-out.")
-    ] = "negative",
-    folds: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="Judge LogReg by N folds, not leave-one-out.")
-    ] = None,
-    replicates: Annotated[int, typer.Option(min=10, metavar="N", help="Bootstrap replicates.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for tables, figures and page.")
-    ] = Path("discrepancy"),
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
-    ] = False,
+    report_labels: ReportLabels,
+    image_labels: ImageLabels,
+    align: tables.Align = "auto",
+    key: Key = None,
+    match_keys: tables.MatchKeys = "exact",
+    reports: Reports = None,
+    labels: Labels = None,
+    reader: Reader = None,
+    model: Model = None,
+    findings: Findings = None,
+    least_positives: LeastPositives = 0.1,
+    policy: Policy = "uncertain-to-zero",
+    ties: Ties = "negative",
+    folds: Folds = None,
+    replicates: tables.Replicates = 1000,
+    seed: tables.BootstrapSeed = 0,
+    output: tables.StudyFolder = Path("discrepancy"),
+    force: tables.StudyForce = False,
 ) -> None:
     """How far labels of reports agree with labels of the images, why they do not, and what a mapping gains.
 
@@ -79,8 +76,7 @@ def study_discrepancy(
     """
     from hilum.api.study_discrepancy import DiscrepancyStudy
     from hilum.api.study_discrepancy import study_discrepancy as run
-    from hilum.cli._options import key_columns, list_of, named_files, show_written, steps
-    from hilum.cli._tables import print_table
+    from hilum.cli._options import key_columns, list_of, named_files, show_study, steps
 
     study = DiscrepancyStudy(
         report_labels,
@@ -102,6 +98,4 @@ def study_discrepancy(
     )
     with steps() as progress:
         page, written = run(study, output, force=force, progress=progress)
-    for name in ("agreement", "baselines"):
-        print_table(page.table(name))
-    show_written(page, written)
+    show_study(page, written, tables=map(page.table, ("agreement", "baselines")))

@@ -51,6 +51,32 @@ class Scorer(Protocol):
         ...
 
 
+def score_of(
+    scorer: Scorer,
+    name: str,
+    value: float,
+    *,
+    per_sample: tuple[float, ...] | None = None,
+    finding: str = "",
+    support: int | None = None,
+    note: str = "",
+) -> Score:
+    """A value with this name, and the version, direction, range and preset of its scorer."""
+    return Score(
+        name=name,
+        value=value,
+        version=scorer.version,
+        higher_is_better=scorer.higher_is_better,
+        lowest=scorer.lowest,
+        highest=scorer.highest,
+        preset=scorer.preset,
+        per_sample=per_sample,
+        finding=finding,
+        support=support,
+        note=note,
+    )
+
+
 def several(references: References) -> list[tuple[str, ...]]:
     """The references of each sample as a tuple of texts."""
     return [(one,) if isinstance(one, str) else tuple(one) for one in references]

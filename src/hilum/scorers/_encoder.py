@@ -119,3 +119,8 @@ def in_batches(
         yield places, [texts[i] for i in places]
         if tick is not None:
             tick(start + len(places))
+
+
+def model_name(model: str | None) -> str:
+    """The last part of the path of a model."""
+    return str(model).rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]

@@ -8,7 +8,7 @@ import numpy as np
 
 from hilum.core.records import Score
 from hilum.metrics.entities import LEVELS, Annotation, entity_f1_all
-from hilum.scorers._base import Scorer
+from hilum.scorers._base import Scorer, score_of
 
 
 def graph_scores(
@@ -26,14 +26,10 @@ def graph_scores(
         defined = values_N[~np.isnan(values_N)]
         left = len(values_N) - len(defined)
         scores.append(
-            Score(
-                name=f"{scorer.name}_{level}",
-                value=float(defined.mean()) if len(defined) else float("nan"),
-                version=scorer.version,
-                higher_is_better=scorer.higher_is_better,
-                lowest=scorer.lowest,
-                highest=scorer.highest,
-                preset=scorer.preset,
+            score_of(
+                scorer,
+                f"{scorer.name}_{level}",
+                float(defined.mean()) if len(defined) else float("nan"),
                 per_sample=tuple(values_N.tolist()) if per_sample else None,
                 note=f"{left:,} of {len(values_N):,} pairs have no entity and are left out" if left else "",
             )

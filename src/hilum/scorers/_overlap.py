@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hilum.core.errors import UnknownNameError
 from hilum.core.records import Score
 from hilum.metrics.overlap import TOKENISERS
-from hilum.scorers._base import References, Tick, check_pairs, several
+from hilum.scorers._base import References, Tick, check_pairs, score_of, several
 
 PLAIN_TOKENS = "coco"
 """The tokeniser that ignores case and punctuation."""
@@ -97,14 +97,10 @@ class MeanOverlap:
             self._function(of_all, said, progress=counting(progress, len(said))), np.float64
         )
         return [
-            Score(
-                name=self.name,
-                value=float(values_N.mean()),
-                version=self.version,
-                higher_is_better=self.higher_is_better,
-                lowest=self.lowest,
-                highest=self.highest,
-                preset=self.preset,
+            score_of(
+                self,
+                self.name,
+                float(values_N.mean()),
                 per_sample=tuple(values_N.tolist()) if per_sample else None,
                 note="" if not np.isnan(values_N).any() else self.undefined,
             )

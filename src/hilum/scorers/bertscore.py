@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from hilum.core.errors import InputError
 from hilum.core.records import Score
-from hilum.scorers._base import References, Tick, check_pairs, several
-from hilum.scorers._encoder import Encoder, TokenVectors, in_batches, load_encoder
+from hilum.scorers._base import References, Tick, check_pairs, score_of, several
+from hilum.scorers._encoder import Encoder, TokenVectors, in_batches, load_encoder, model_name
 
 _PARTS = ("precision", "recall", "f1")
 
@@ -97,14 +97,10 @@ class BertScore:
     def _made(self, place: int, matches: Sequence[Match], *, per_sample: bool, note: str) -> Score:
         base = self._baseline[place]
         values_N = (np.array([match[place] for match in matches]) - base) / (1.0 - base)
-        return Score(
-            name=f"{self.name}_{_PARTS[place]}",
-            value=float(values_N.mean()),
-            version=self.version,
-            higher_is_better=self.higher_is_better,
-            lowest=self.lowest,
-            highest=self.highest,
-            preset=self.preset,
+        return score_of(
+            self,
+            f"{self.name}_{_PARTS[place]}",
+            float(values_N.mean()),
             per_sample=tuple(values_N.tolist()) if per_sample else None,
             note=note,
         )
@@ -204,5 +200,6 @@ def build(
         raise InputError(f"There is no layer {layer}; the model has 0 (embeddings) to {encoder.layers}.")
     chosen = encoder.layers if layer is None else layer
     rescale = None if baseline is None else read_baseline(baseline, layer=chosen)
-    named = str(model).rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
-    return BertScore(encoder, layer=layer, idf=idf, baseline=rescale, batch_size=batch_size, model=named)
+    return BertScore(
+        encoder, layer=layer, idf=idf, baseline=rescale, batch_size=batch_size, model=model_name(model)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hilum.core.records import Score
 from hilum.metrics.overlap import corpus_bleu
-from hilum.scorers._base import References, Tick
+from hilum.scorers._base import References, Tick, score_of
 from hilum.scorers._overlap import PLAIN_TOKENS, Words, counting, known_tokens, tokenised
 
 _LONGEST = 4
@@ -40,14 +40,10 @@ class Bleu:
         of_all, said = tokenised(references, candidates, tokens=self._tokens, words=self._words)
         result = corpus_bleu(of_all, said, n=_LONGEST, progress=counting(progress, len(said)))
         return [
-            Score(
-                name=f"{self.name}_{n + 1}",
-                value=float(result.scores[n]),
-                version=self.version,
-                higher_is_better=self.higher_is_better,
-                lowest=self.lowest,
-                highest=self.highest,
-                preset=self.preset,
+            score_of(
+                self,
+                f"{self.name}_{n + 1}",
+                float(result.scores[n]),
                 per_sample=tuple(result.per_sample[:, n].tolist()) if per_sample else None,
             )
             for n in range(_LONGEST)

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from hilum.core.errors import InputError
 from hilum.core.records import Score
-from hilum.scorers._base import References, Tick, check_pairs, one_each
-from hilum.scorers._encoder import Encoder, in_batches, load_encoder
+from hilum.scorers._base import References, Tick, check_pairs, one_each, score_of
+from hilum.scorers._encoder import Encoder, in_batches, load_encoder, model_name
 
 
 class CheXbertSimilarity:
@@ -60,14 +60,10 @@ class CheXbertSimilarity:
         values = [min(1.0, max(-1.0, float(first[place[r]] @ first[place[c]]))) for r, c in pairs]
         cut = self._encoder.cut(texts)
         return [
-            Score(
-                name=self.name,
-                value=float(np.mean(values)),
-                version=self.version,
-                higher_is_better=self.higher_is_better,
-                lowest=self.lowest,
-                highest=self.highest,
-                preset=self.preset,
+            score_of(
+                self,
+                self.name,
+                float(np.mean(values)),
                 per_sample=tuple(values) if per_sample else None,
                 note=f"{cut:,} texts were cut to {self._encoder.limit} tokens" if cut else "",
             )
@@ -78,8 +74,6 @@ def build(*, model: str | None = None, batch_size: int = 32) -> CheXbertSimilari
     """The scorer; `model` is a folder that transformers' AutoModel and AutoTokenizer can load."""
     if batch_size < 1:
         raise InputError(f"The batch size is {batch_size}; it must be at least 1.")
-    return CheXbertSimilarity(load_encoder(model, scorer="chexbert_similarity"), batch_size, _named(model))
-
-
-def _named(model: str | None) -> str:
-    return str(model).rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
+    return CheXbertSimilarity(
+        load_encoder(model, scorer="chexbert_similarity"), batch_size, model_name(model)
+    )

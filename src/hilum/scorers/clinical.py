@@ -11,7 +11,7 @@ from hilum.core.records import Score
 from hilum.core.vocabulary import CHEXPERT5, State
 from hilum.labelers import Labeler, ReportSpans, get_labeler, labeler_options
 from hilum.metrics.clinical import AVERAGES, ClinicalScores, clinical_scores, get_preset
-from hilum.scorers._base import References, Tick, check_pairs, one_each
+from hilum.scorers._base import References, Tick, check_pairs, one_each, score_of
 from hilum.text.sections import select_sections
 
 _BATCH = 1000
@@ -95,7 +95,8 @@ class Clinical:
             value = averages.values[key]
             reports = averages.reports.get(key)
             made.append(
-                self._made(
+                score_of(
+                    self,
                     f"{self.name}_{key}_{len(scores.findings)}",
                     value,
                     note=self._note(averages.counted.get(key), reports is not None),
@@ -106,7 +107,8 @@ class Clinical:
 
     def _findings(self, scores: ClinicalScores) -> list[Score]:
         return [
-            self._made(
+            score_of(
+                self,
                 f"{self.name}_{rate}",
                 float(values[place]),
                 finding=finding,
@@ -123,30 +125,6 @@ class Clinical:
         what = "reports" if of_reports else "findings"
         done = "count as 0" if self._rule.undefined == "zero" else "are left out"
         return f"not defined for {all_ - defined:,} of {all_:,} {what}, which {done}"
-
-    def _made(
-        self,
-        name: str,
-        value: float,
-        *,
-        finding: str = "",
-        support: int | None = None,
-        note: str = "",
-        per_sample: tuple[float, ...] | None = None,
-    ) -> Score:
-        return Score(
-            name=name,
-            value=value,
-            version=self.version,
-            higher_is_better=self.higher_is_better,
-            lowest=self.lowest,
-            highest=self.highest,
-            preset=self.preset,
-            per_sample=per_sample,
-            finding=finding,
-            support=support,
-            note=note,
-        )
 
 
 def build(

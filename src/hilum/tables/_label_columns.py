@@ -116,14 +116,7 @@ def find_key(table: Table, wanted: str | None, *, findings: Sequence[int] = ()) 
 
     Raises InputError when `wanted` is not there, or when two columns have that name.
     """
-    if wanted is not None:
-        return find_named(table, wanted)
-    keys = [column_key(header) for header in table.headers]
-    for name in KEY_COLUMNS:
-        found = [i for i, key in enumerate(keys) if key == column_key(name) and i not in findings]
-        if found:
-            return found[0]
-    return None
+    return _first_named(table, KEY_COLUMNS, taken=findings) if wanted is None else find_named(table, wanted)
 
 
 def find_named(table: Table, wanted: str) -> int:
@@ -142,10 +135,13 @@ def find_named(table: Table, wanted: str) -> int:
 
 def find_text(table: Table, wanted: str | None, *, taken: Sequence[int]) -> int | None:
     """Place of the column of reports: `wanted`, else the first of TEXT_COLUMNS that is no other column."""
-    if wanted is not None:
-        return find_named(table, wanted)
+    return _first_named(table, TEXT_COLUMNS, taken=taken) if wanted is None else find_named(table, wanted)
+
+
+def _first_named(table: Table, names: Sequence[str], *, taken: Sequence[int]) -> int | None:
+    """Place of the first column that has the first of these names, and is not taken."""
     keys = [column_key(header) for header in table.headers]
-    for name in TEXT_COLUMNS:
+    for name in names:
         found = [i for i, key in enumerate(keys) if key == column_key(name) and i not in taken]
         if found:
             return found[0]

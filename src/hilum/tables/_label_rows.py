@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core.errors import InputError
+from hilum.tables._text_file import CsvFile, TextFile
 from hilum.tables.binary import ByteInput, GzipFile, PlainFile
 from hilum.tables.columns import unique_headers
 from hilum.tables.csv_records import CsvRecords, Fault
-from hilum.tables.encoding import find_encoding
 from hilum.tables.source import Cell, json_text
 
-_HEAD = 1 << 20
 _SLICE_ROWS = 50_000
 _SHOWN = 5
-_DELIMITERS = {";": "semicolons", "\t": "tabs"}
+_EMPTY = "check how it was written"
 KINDS = ".csv, .tsv and .jsonl (also with .gz) and .parquet"
 """What can be opened as a table, in words."""
 
@@ -72,24 +71,16 @@ def open_table(path: str | Path) -> Table:
 
 
 class _TextTable(Table):
-    """A table in a text file: its encoding and its lines."""
+    """A table in a text file."""
 
-    def __init__(self, data: ByteInput) -> None:
+    def __init__(self, data: ByteInput, file: TextFile, headers: Sequence[str]) -> None:
+        super().__init__(data.where, headers, file.notes)
         self._data = data
-        self._encoding = find_encoding(data.open)
-        self._newline = ""
-        if self._encoding.empty:
-            raise InputError(f"{data.where} is empty. Next step: check how it was written.")
 
     @property
     def notes(self) -> list[str]:
         """See Table; also what became of damaged gzip files."""
         return [*self._data.notes, *super().notes]
-
-    def _text(self) -> io.TextIOWrapper:
-        return io.TextIOWrapper(
-            self._data.open(), encoding=self._encoding.name, errors="replace", newline=self._newline
-        )
 
     def _counted(self, file: io.TextIOWrapper) -> Iterator[str]:
         for self.line, line in enumerate(file, start=1):
@@ -100,35 +91,16 @@ class _CsvTable(_TextTable):
     """A csv or tsv file. A row with another number of cells than the header is an error: labels would shift."""
 
     def __init__(self, data: ByteInput, delimiter: str) -> None:
-        super().__init__(data)
-        self._delimiter = delimiter
-        note = self._layout()
-        with self._text() as file:
-            headers = CsvRecords(iter(file), self._delimiter).header()
-        if not headers:
-            raise InputError(f"{data.where} has only blank lines. Next step: give a file with a header line.")
-        Table.__init__(self, data.where, headers, [*self._encoding.notes, *note])
-
-    def _layout(self) -> list[str]:
-        """Set line end and delimiter; a note when the delimiter is not that of the extension."""
-        with self._text() as file:
-            head = file.read(_HEAD)
-        self._newline = "\n" if "\n" in head or "\r" not in head else "\r"
-        header = next((line for line in head.splitlines() if line.strip()), "")
-        if self._delimiter == "," and "," not in header:
-            for other, name in _DELIMITERS.items():
-                if other in header:
-                    self._delimiter = other
-                    return [f"cells are separated by {name}"]
-        return []
+        self._file = CsvFile(data, delimiter=delimiter, next_step=_EMPTY)
+        super().__init__(data, self._file, self._file.headers)
 
     def rows(self, places: Sequence[int]) -> Iterator[tuple[Cell, ...]]:
         """See Table."""
         pick = _picker(places)
         mended = bad = 0
         first: list[str] = []
-        with self._text() as file:
-            records = CsvRecords(self._counted(file), self._delimiter)
+        with self._file.open() as file:
+            records = CsvRecords(self._counted(file), self._file.delimiter)
             records.header()
             for row, (cells, fault) in enumerate(records, start=1):
                 if fault is not None:
@@ -164,26 +136,26 @@ class _JsonlTable(_TextTable):
     """JSON lines; a missing key is an empty cell. A line that is no JSON object is an error."""
 
     def __init__(self, data: ByteInput) -> None:
-        super().__init__(data)
-        self._newline = "\n"
+        self._file = TextFile(data, next_step=_EMPTY)
+        self._where = data.where
         keys: dict[str, None] = {}
         for record in self._records():
             keys.update(dict.fromkeys(record))
         if not keys:
             raise InputError(f"{data.where} has only blank lines. Next step: write one JSON object a line.")
         self._keys = tuple(keys)
-        Table.__init__(self, data.where, self._keys, self._encoding.notes)
+        super().__init__(data, self._file, self._keys)
 
     def _records(self) -> Iterator[dict[str, Any]]:
-        from hilum.tables.jsonl import _parse  # noqa: PLC0415 - loads only what is needed
+        from hilum.tables.jsonl import parse_line  # noqa: PLC0415 - loads only what is needed
 
         bad = 0
         first: list[str] = []
-        with self._text() as file:
+        with self._file.open() as file:
             for line in self._counted(file):
                 if line.isspace():
                     continue
-                record, problem = _parse(line)
+                record, problem = parse_line(line)
                 if problem:
                     bad += 1
                     first = [*first, f"line {self.line:,}: {problem}"][:_SHOWN]
@@ -191,7 +163,7 @@ class _JsonlTable(_TextTable):
                     yield record
         if bad:
             raise InputError(
-                f"{self._data.where}: {counted(bad, 'line is', 'lines are')} no JSON object: {'; '.join(first)}. "
+                f"{self._where}: {counted(bad, 'line is', 'lines are')} no JSON object: {'; '.join(first)}. "
                 "Next step: write one object a line."
             )
 

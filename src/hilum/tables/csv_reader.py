@@ -5,17 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from hilum.core.errors import InputError
 from hilum.core.records import RowStatus
+from hilum.tables._text_file import CsvFile
 from hilum.tables.binary import ByteInput
 from hilum.tables.columns import find_text_column, unique_headers
 from hilum.tables.csv_records import CsvRecords, Fault
-from hilum.tables.encoding import find_encoding
 from hilum.tables.source import Cell, InputRow, ReportSource
 
-_HEAD = 1 << 20
 _SAMPLE_ROWS = 500
-_OTHER_DELIMITERS = {";": "semicolon", "\t": "tab"}
 
 
 class CsvSource(ReportSource):
@@ -30,49 +27,28 @@ class CsvSource(ReportSource):
         self, data: ByteInput, *, format_name: str, column: str | None, resumable: bool = True
     ) -> None:
         self._data = data
-        encoding = find_encoding(data.open)
-        if encoding.empty:
-            raise InputError(f"{data.where} is empty. Next step: give a file with a header line and reports.")
-        self._encoding = encoding.name
-        self._newline, self._delimiter, note = self._layout("," if format_name == "csv" else "\t")
-        with self._text() as file:
-            headers = CsvRecords(iter(file), self._delimiter).header()
-        if not headers:
-            raise InputError(f"{data.where} has only blank lines. Next step: give a file with a header line.")
+        self._file = CsvFile(
+            data,
+            delimiter="," if format_name == "csv" else "\t",
+            next_step="give a file with a header line and reports",
+        )
+        headers = self._file.headers
         columns, renamed = unique_headers(headers)
         text_column = find_text_column(columns, wanted=column, where=data.where, headers=headers)
         super().__init__(
             format_name=format_name, columns=columns, text_column=text_column, resumable=resumable
         )
-        self._opening_notes = [*encoding.notes, *note, *renamed]
+        self._opening_notes = [*self._file.notes, *renamed]
 
     @property
     def notes(self) -> list[str]:
         """See ReportSource; also what became of damaged gzip files."""
         return [*self._data.notes, *super().notes]
 
-    def _text(self) -> io.TextIOWrapper:
-        return io.TextIOWrapper(
-            self._data.open(), encoding=self._encoding, errors="replace", newline=self._newline
-        )
-
-    def _layout(self, delimiter: str) -> tuple[str, str, list[str]]:
-        """Line end, delimiter, and a note when the delimiter is not that of the extension."""
-        self._newline = ""
-        with self._text() as file:
-            head = file.read(_HEAD)
-        newline = "\n" if "\n" in head or "\r" not in head else "\r"
-        header = next((line for line in head.splitlines() if line.strip()), "")
-        if delimiter == "," and "," not in header:
-            for other, name in _OTHER_DELIMITERS.items():
-                if other in header:
-                    return newline, other, [f"cells are separated by {name}s"]
-        return newline, delimiter, []
-
     def _read(self) -> Iterator[InputRow]:
         place = self.text_index
-        with self._text() as file:
-            records = CsvRecords(iter(file), self._delimiter)
+        with self._file.open() as file:
+            records = CsvRecords(iter(file), self._file.delimiter)
             records.header()
             for cells, fault in records:
                 if fault is None:
@@ -106,9 +82,9 @@ class CsvSource(ReportSource):
         size = self._data.size()
         if size is None:
             return None
-        with self._text() as file:
+        with self._file.open() as file:
             read = [0]
-            records = CsvRecords(_counted(file, read), self._delimiter)
+            records = CsvRecords(_counted(file, read), self._file.delimiter)
             records.header()
             start = read[0]
             rows = 0
@@ -117,7 +93,7 @@ class CsvSource(ReportSource):
                     break
             else:
                 return rows
-        width = 2 if self._encoding.startswith("utf-16") else 1
+        width = 2 if self._file.encoding.startswith("utf-16") else 1
         return max(rows, round(rows * size / width / max(read[0] - start, 1)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -10,9 +9,9 @@ from typing import Any
 
 from hilum.core.errors import InputError
 from hilum.core.records import RowStatus
+from hilum.tables._text_file import TextFile
 from hilum.tables.binary import ByteInput
 from hilum.tables.columns import ColumnType, find_text_column, unique_headers
-from hilum.tables.encoding import find_encoding
 from hilum.tables.source import Cell, InputRow, ReportSource, json_text
 
 MAX_COLUMNS = 10_000
@@ -31,10 +30,7 @@ class JsonlSource(ReportSource):
 
     def __init__(self, data: ByteInput, *, column: str | None, resumable: bool = True) -> None:
         self._data = data
-        encoding = find_encoding(data.open)
-        if encoding.empty:
-            raise InputError(f"{data.where} is empty. Next step: give a file with one JSON object a line.")
-        self._encoding = encoding.name
+        self._file = TextFile(data, next_step="give a file with one JSON object a line")
         self._keys: dict[str, ColumnType] = {}
         self._lines = 0
         first_problem = self._survey()
@@ -46,7 +42,7 @@ class JsonlSource(ReportSource):
         columns, renamed = unique_headers(tuple(self._keys))
         text_column = find_text_column(columns, wanted=column, where=data.where, headers=tuple(self._keys))
         super().__init__(format_name="jsonl", columns=columns, text_column=text_column, resumable=resumable)
-        self._opening_notes = [*encoding.notes, *renamed]
+        self._opening_notes = [*self._file.notes, *renamed]
 
     @property
     def notes(self) -> list[str]:
@@ -59,18 +55,15 @@ class JsonlSource(ReportSource):
         kinds = dict(zip(self.columns, (kind or "str" for kind in self._keys.values()), strict=True))
         return {**kinds, self.text_column: "str"}
 
-    def _text(self) -> io.TextIOWrapper:
-        return io.TextIOWrapper(self._data.open(), encoding=self._encoding, errors="replace", newline="\n")
-
     def _survey(self) -> str:
         """Collect keys, types and the number of lines; returns the first problem, "" when there is none."""
         first_problem = ""
-        with self._text() as file:
+        with self._file.open() as file:
             for number, line in enumerate(file, start=1):
                 if line.isspace():
                     continue
                 self._lines += 1
-                record, problem = _parse(line)
+                record, problem = parse_line(line)
                 first_problem = first_problem or (problem and f"line {number}: {problem}")
                 for key, value in record.items():
                     self._keys[key] = _merge_kinds(self._keys.get(key), value)
@@ -84,12 +77,12 @@ class JsonlSource(ReportSource):
     def _read(self) -> Iterator[InputRow]:
         keys = tuple(self._keys)
         text_key = keys[self.text_index]
-        with self._text() as file:
+        with self._file.open() as file:
             for number, line in enumerate(file, start=1):
                 if line.isspace():
                     self._reading_notes["blank lines left out"] += 1
                     continue
-                record, problem = _parse(line)
+                record, problem = parse_line(line)
                 if problem:
                     self._reading_notes["lines are no JSON object"] += 1
                     yield self._unreadable(line.rstrip("\r\n"), f"line {number}: {problem}")
@@ -123,7 +116,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _parse(line: str) -> tuple[dict[str, Any], str]:
+def parse_line(line: str) -> tuple[dict[str, Any], str]:
     """The object of one line and "", or an empty object and what is wrong."""
     try:
         value = json.loads(line.lstrip("\ufeff"), object_pairs_hook=_object)
