@@ -27,6 +27,10 @@ class InputError(HilumError):
     """A file, column or value that the user gave cannot be used."""
 
 
+class ImageError(InputError):
+    """A file is no image that can be used."""
+
+
 class OutputError(HilumError):
     """A result cannot be written where it was asked for."""
 

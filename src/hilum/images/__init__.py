@@ -1,0 +1,1 @@
+"""Files of images to arrays, and what is done to them before a model sees them."""
