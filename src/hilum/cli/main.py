@@ -10,7 +10,21 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from hilum.cli import agree, audit, calibrate, convert, explain, export, label, score, selftest, study, train
+from hilum.cli import (
+    agree,
+    audit,
+    calibrate,
+    convert,
+    doctor,
+    explain,
+    export,
+    label,
+    look,
+    score,
+    selftest,
+    study,
+    train,
+)
 from hilum.cli.map import map_labels
 from hilum.core.errors import HilumError
 from hilum.core.version import VERSION
@@ -70,6 +84,8 @@ def _root(
 for _command in (label.label, explain.explain, selftest.selftest, agree.agree, score.score, audit.audit):
     app.command()(told(_command))
 app.command(name="map")(told(map_labels))
+app.command()(told(doctor.doctor))
+app.command()(told(look.look))
 app.command()(told(convert.convert))
 app.command()(told(calibrate.calibrate))
 app.command(name="export")(told(export.export_model))
