@@ -35,7 +35,7 @@ import numpy as np
 
 from _common import OpenIReport, read_openi, table_lines, write_json
 from hilum.core.vocabulary import CHEXPERT14, CSV_CODES, NIH14, SHIPPED, State, Vocabulary
-from hilum.datasets.generated import Claim, GeneratedReport, agreement, generate_reports, labeled_text
+from hilum.datasets._speech.generated import Claim, GeneratedReport, agreement, generate_reports, labeled_text
 from hilum.labelers import ReportSpans, get_labeler
 from hilum.labelers.rules import RuleLabeler, build
 from hilum.recipes.labeler import mini

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hilum.core.vocabulary import CHEXPERT14, NIH14, State, state_from_csv
-from hilum.datasets.generated import (
+from hilum.datasets._speech.generated import (
     Claim,
     GeneratedReport,
     ReportOptions,

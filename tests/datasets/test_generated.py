@@ -15,9 +15,8 @@ import pytest
 
 from hilum.core.errors import InputError, LexiconError, UnknownNameError
 from hilum.core.vocabulary import CHEXPERT14, NIH14, State, Vocabulary
-from hilum.datasets import _grammar
-from hilum.datasets._templates import Draws, compile_choice, compile_template
-from hilum.datasets.generated import (
+from hilum.datasets._speech import grammar
+from hilum.datasets._speech.generated import (
     Claim,
     GeneratedReport,
     ReportOptions,
@@ -26,6 +25,7 @@ from hilum.datasets.generated import (
     labeled_text,
     states_of,
 )
+from hilum.datasets._speech.templates import Draws, compile_choice, compile_template
 from hilum.labelers import get_labeler
 
 POSITIVE, NEGATIVE, UNCERTAIN, BLANK = State.POSITIVE, State.NEGATIVE, State.UNCERTAIN, State.BLANK
@@ -105,7 +105,7 @@ def test_templates_leave_no_sign_behind(reports: list[GeneratedReport]) -> None:
 
 
 def test_rates_decide_what_is_there() -> None:
-    none = ReportOptions(rates=dict.fromkeys(_grammar.grammar().concepts, 0.0))
+    none = ReportOptions(rates=dict.fromkeys(grammar.grammar().concepts, 0.0))
     quiet = list(generate_reports(200, seed=3, options=none))
     assert not [r for r in quiet if POSITIVE in r.states[1:-1] or UNCERTAIN in r.states]
     often = list(generate_reports(300, seed=3, options=ReportOptions(rates={"hernia": 0.9}, noise=0)))
@@ -113,7 +113,7 @@ def test_rates_decide_what_is_there() -> None:
 
 
 def test_noise_can_be_left_out() -> None:
-    slips = {s for some in _grammar.grammar().slips.values() for s in some} - {
+    slips = {s for some in grammar.grammar().slips.values() for s in some} - {
         "pleura",
         "w/o",
         "norma",
@@ -147,15 +147,15 @@ def test_bad_choices_are_told() -> None:
 
 @pytest.fixture
 def data() -> dict[str, Any]:
-    folder = files("hilum.datasets") / "generated_phrases"
-    read = {n: tomllib.loads((folder / f"{n}.toml").read_text("utf-8")) for n in _grammar.FILES}
+    folder = files("hilum.datasets._speech") / "phrases"
+    read = {n: tomllib.loads((folder / f"{n}.toml").read_text("utf-8")) for n in grammar.FILES}
     return copy.deepcopy(read)
 
 
 def test_a_bad_entry_is_told_with_its_file(data: dict[str, Any]) -> None:
     data["concepts"]["concept"][0]["presnt"] = ["m x"]
     with pytest.raises(LexiconError, match=r"concepts\.toml, heart.*present"):
-        _grammar.compile_grammar(data)
+        grammar.compile_grammar(data)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_what_can_be_wrong_with_a_concept(
 ) -> None:
     data["concepts"]["concept"][0][key] = value
     with pytest.raises(LexiconError, match=message):
-        _grammar.compile_grammar(data)
+        grammar.compile_grammar(data)
 
 
 @pytest.mark.parametrize("text", ["a ] b", "a | b", "a { b", "[a", "{a b}"])
@@ -186,7 +186,7 @@ def test_templates_that_cannot_be_read(text: str) -> None:
 
 def test_weights_and_alternatives() -> None:
     draws = Draws(np.random.default_rng(0))
-    known = _grammar.grammar()
+    known = grammar.grammar()
     choice = compile_choice(["3: [a|b]", "c"])
     counts = Counter(known.say(choice.draw(draws), draws) for _ in range(4000))
     assert set(counts) == {"a", "b", "c"}

@@ -1,6 +1,6 @@
 """Chest radiograph reports that were never a patient's: a probabilistic grammar that knows what it said.
 
-The grammar stands in `generated_phrases/*.toml` and was written for hilum; no sentence is taken from a corpus.
+The grammar stands in `_speech/phrases/*.toml` and was written for hilum; no sentence is taken from a corpus.
 States follow docs/label-definitions.md by construction: every sentence carries its claims, and the strongest claim
 of a finding is its state.
 """
@@ -15,12 +15,12 @@ from hilum.core.errors import InputError, UnknownNameError
 from hilum.core.records import strongest
 from hilum.core.rng import rng_for
 from hilum.core.vocabulary import CHEXPERT14, SHIPPED, State, Vocabulary
-from hilum.datasets._grammar import Grammar, grammar
-from hilum.datasets._report_layout import STYLES, lay_out, paragraph
-from hilum.datasets._report_plan import findings as findings_of
-from hilum.datasets._report_plan import impression as impression_of
-from hilum.datasets._report_speech import Said, Sentence, Speaker
-from hilum.datasets._templates import Draws
+from hilum.datasets._speech.grammar import Grammar, grammar
+from hilum.datasets._speech.layout import STYLES, lay_out, paragraph
+from hilum.datasets._speech.plan import findings as findings_of
+from hilum.datasets._speech.plan import impression as impression_of
+from hilum.datasets._speech.speaker import Said, Sentence, Speaker
+from hilum.datasets._speech.templates import Draws
 from hilum.labelers import Labeler, ReportSpans
 from hilum.text.sections import select_sections
 
@@ -103,7 +103,7 @@ def _report(number: int, seed: int, vocabulary: Vocabulary, options: ReportOptio
     if draws.chance(0.05 * options.noise):
         text = text.upper() if draws.chance(0.7) else text.lower()
     said = [s for sentence in (*findings, *impression) for s in sentence.said]
-    claims = tuple(dict.fromkeys(_claims(said, vocabulary, known)))
+    claims = claims_of(said, vocabulary, known)
     return GeneratedReport(f"G{number:06d}", text, states_of(claims, vocabulary), claims)
 
 
@@ -129,6 +129,11 @@ def _contents(style: str, speaker: Speaker, draws: Draws) -> tuple[list[Sentence
     if draws.chance(0.1):
         return [], findings
     return findings, impression if draws.chance(0.92) else []
+
+
+def claims_of(said: Iterable[Said], vocabulary: Vocabulary, known: Grammar) -> tuple[Claim, ...]:
+    """What sentences say, as claims in the words of a vocabulary, each once."""
+    return tuple(dict.fromkeys(_claims(said, vocabulary, known)))
 
 
 def _claims(said: Iterable[Said], vocabulary: Vocabulary, known: Grammar) -> Iterator[Claim]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hilum.core.errors import LexiconError, UnknownNameError
 from hilum.core.vocabulary import SHIPPED, State
-from hilum.datasets._templates import Choice, Draws, Template, compile_choice, slots_of
+from hilum.datasets._speech.templates import Choice, Draws, Template, compile_choice, slots_of
 
 FILES = ("words", "frames", "concepts", "remarks")
 SLOTS = frozenset("XxYyZWNLM") | {"w", "is", "has", "was"}
@@ -96,7 +96,7 @@ class Grammar:
     slips: Mapping[str, tuple[str, ...]]
 
     def say(self, template: Template, draws: Draws, slots: Mapping[str, str] | None = None) -> str:
-        """`template` as text; `slots` go before word lists of the same name."""
+        """`template` as text; `slots` go before word lists of the same name, inside other lists too."""
         out: list[str] = []
         for part in template:
             if isinstance(part, str):
@@ -106,14 +106,14 @@ class Grammar:
             elif slots and part.name in slots:
                 out.append(slots[part.name])
             else:
-                out.append(self.say(self.lists[part.name].draw(draws), draws))
+                out.append(self.say(self.lists[part.name].draw(draws), draws, slots))
         return "".join(out)
 
 
 @cache
 def grammar() -> Grammar:
     """The shipped grammar. Raises LexiconError, naming file and entry, for a bad one."""
-    folder = files("hilum.datasets") / "generated_phrases"
+    folder = files("hilum.datasets._speech") / "phrases"
     data = {name: tomllib.loads((folder / f"{name}.toml").read_text("utf-8")) for name in FILES}
     return compile_grammar(data)
 

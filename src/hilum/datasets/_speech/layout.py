@@ -6,19 +6,23 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from hilum.datasets._grammar import Grammar
-from hilum.datasets._report_speech import Sentence
-from hilum.datasets._templates import Draws
+from hilum.datasets._speech.grammar import Grammar
+from hilum.datasets._speech.speaker import Sentence
+from hilum.datasets._speech.templates import Draws
 
 STYLES = ("openi", "mimic", "chexpert", "terse", "plain")
 _WORD = re.compile(r"[A-Za-z]+(?:/[a-z])?")
 
 
+def tidy(text: str) -> str:
+    """A sentence with its capital and single spaces."""
+    text = " ".join(text.split()).replace(" ,", ",").replace(" .", ".")
+    return re.sub(r"(^|\. )([a-z])", lambda m: m[1] + m[2].upper(), text)
+
+
 def sentence_text(text: str, draws: Draws) -> str:
     """A sentence with its capital and, nearly always, its full stop."""
-    text = " ".join(text.split()).replace(" ,", ",").replace(" .", ".")
-    text = re.sub(r"(^|\. )([a-z])", lambda m: m[1] + m[2].upper(), text)
-    return text + ("" if draws.chance(0.02) else "." if not draws.chance(0.02) else " . .")
+    return tidy(text) + ("" if draws.chance(0.02) else "." if not draws.chance(0.02) else " . .")
 
 
 def noisy(text: str, known: Grammar, draws: Draws, *, mask: str | None, noise: float) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from hilum.core.vocabulary import State
-from hilum.datasets._grammar import Concept, Frame, Grammar
-from hilum.datasets._templates import Draws
+from hilum.datasets._speech.grammar import Concept, Frame, Grammar
+from hilum.datasets._speech.templates import Choice, Draws
 
 _SEVERITY = (
     (0.28, 0.0),
@@ -39,9 +39,17 @@ class Sentence(NamedTuple):
 class Speaker:
     """Makes the sentences of one report from a grammar and the report's draws."""
 
-    def __init__(self, known: Grammar, draws: Draws, rates: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        known: Grammar,
+        draws: Draws,
+        rates: Mapping[str, float],
+        *,
+        given: Mapping[str, State | str] | None = None,
+    ) -> None:
+        """`given`: what is the case, by concept; without it, it is drawn from the rates."""
         self.known, self.draws = known, draws
-        self.status = self._statuses(rates)
+        self.status = self._statuses(rates) if given is None else dict(given)
 
     def _statuses(self, rates: Mapping[str, float]) -> dict[str, State | str]:
         """What is the case, by concept; at most one concept of a group is there."""
@@ -88,6 +96,10 @@ class Speaker:
                 break
         return one
 
+    def say(self, choice: Choice) -> str:
+        """One of the alternatives, as text."""
+        return self.known.say(choice.draw(self.draws), self.draws)
+
     def fill(self, kind: str, slots: Mapping[str, str]) -> tuple[str, str]:
         """A sentence of a kind of frame, and the frame's cue."""
         one = self.frame(kind)
@@ -95,7 +107,7 @@ class Speaker:
 
     def form(self, concept: Concept, key: str) -> str:
         """One phrase or sentence of a concept."""
-        return self.known.say(concept.forms[key].draw(self.draws), self.draws)
+        return self.say(concept.forms[key])
 
     def noun_phrase(self, concept: Concept, upper: str = "X") -> dict[str, str]:
         """Slots of one noun phrase: with article, without, and the verbs in its number."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from hilum.core.vocabulary import State
-from hilum.datasets._grammar import Concept
-from hilum.datasets._report_speech import GONE, REMOVED, Said, Sentence, Speaker
+from collections.abc import Collection
 
-_REGIONS = ("devices", "heart", "mediastinum", "lungs", "pleura", "abdomen", "bones")
+from hilum.core.vocabulary import State
+from hilum.datasets._speech.grammar import Concept
+from hilum.datasets._speech.speaker import GONE, REMOVED, Said, Sentence, Speaker
+
+REGIONS = ("devices", "heart", "mediastinum", "lungs", "pleura", "abdomen", "bones")
 _CONTRARY, _CONTRARY_SHARE = ("lungs", "pleura"), 0.15
 _LISTED = ("lungs", "pleura", "abdomen", "bones", "mediastinum")  # regions whose denials share sentences
 
@@ -14,9 +16,9 @@ _LISTED = ("lungs", "pleura", "abdomen", "bones", "mediastinum")  # regions whos
 def findings(speaker: Speaker) -> list[Sentence]:
     """The sentences of the findings section, in the order of their regions."""
     draws = speaker.draws
-    by_region: dict[str, list[Sentence]] = {region: [] for region in ("start", *_REGIONS, "end")}
+    by_region: dict[str, list[Sentence]] = {region: [] for region in ("start", *REGIONS, "end")}
     spare = speaker.with_state(State.POSITIVE, State.NEGATIVE)
-    _joints(speaker, by_region, spare)
+    joints(speaker, by_region, spare)
     for concept in draws.shuffled(speaker.with_state(State.POSITIVE)):
         if concept in spare:
             spare.remove(concept)
@@ -32,9 +34,9 @@ def findings(speaker: Speaker) -> list[Sentence]:
     _contrary(speaker, by_region)
     for concept in speaker.with_state(GONE, REMOVED):
         by_region[concept.region].append(speaker.ended(concept))
-    _deny_rest(speaker, [c for c in spare if speaker.status[c.id] is State.NEGATIVE], by_region)
-    _remark(speaker, by_region)
-    order = list(_REGIONS) if draws.chance(0.6) else draws.shuffled(_REGIONS)
+    deny_rest(speaker, [c for c in spare if speaker.status[c.id] is State.NEGATIVE], by_region)
+    remarks(speaker, by_region)
+    order = list(REGIONS) if draws.chance(0.6) else draws.shuffled(REGIONS)
     return [s for region in ("start", *order, "end") for s in by_region[region]]
 
 
@@ -49,11 +51,12 @@ def _contrary(speaker: Speaker, by_region: dict[str, list[Sentence]]) -> None:
             by_region[concept.region].append(speaker.deny(speaker.draws.shuffled([concept, *more])))
 
 
-def _joints(speaker: Speaker, by_region: dict[str, list[Sentence]], spare: list[Concept]) -> None:
+def joints(speaker: Speaker, by_region: dict[str, list[Sentence]], spare: list[Concept]) -> None:
+    """Sentences that deny two things at once; `spare` loses what they deny."""
     for joint in speaker.known.joints:
         denied = [c for c in spare if c.id in joint.denies and speaker.status[c.id] is State.NEGATIVE]
         if len(denied) == len(joint.denies) and speaker.draws.chance(joint.rate):
-            text = speaker.known.say(joint.texts.draw(speaker.draws), speaker.draws)
+            text = speaker.say(joint.texts)
             by_region[denied[0].region].append(
                 Sentence(text, tuple(Said(c.id, State.NEGATIVE) for c in denied))
             )
@@ -61,7 +64,7 @@ def _joints(speaker: Speaker, by_region: dict[str, list[Sentence]], spare: list[
                 spare.remove(c)
 
 
-def _deny_rest(speaker: Speaker, denied: list[Concept], by_region: dict[str, list[Sentence]]) -> None:
+def deny_rest(speaker: Speaker, denied: list[Concept], by_region: dict[str, list[Sentence]]) -> None:
     """The remaining denials, alone or in lists of up to six."""
     draws = speaker.draws
     listed = [c for c in denied if c.region in _LISTED and "nouns" in c.forms and "denies" not in c.forms]
@@ -75,12 +78,17 @@ def _deny_rest(speaker: Speaker, denied: list[Concept], by_region: dict[str, lis
         by_region[draws.one(chosen).region].append(speaker.deny(chosen))
 
 
-def _remark(speaker: Speaker, by_region: dict[str, list[Sentence]]) -> None:
+def remarks(
+    speaker: Speaker, by_region: dict[str, list[Sentence]], *, regions: Collection[str] | None = None
+) -> None:
+    """Adds sentences that say nothing of a finding, of all regions or of `regions`."""
     for remark in speaker.known.remarks:
+        if regions is not None and remark.region not in regions:
+            continue
         clear = speaker.is_clear(remark.region)
         fits = remark.when == "any" or clear == (remark.when == "clear")
         if fits and speaker.draws.chance(remark.rate):
-            sentence = Sentence(speaker.known.say(remark.texts.draw(speaker.draws), speaker.draws))
+            sentence = Sentence(speaker.say(remark.texts))
             at = int(speaker.draws.number() * (len(by_region[remark.region]) + 1))
             by_region[remark.region].insert(at, sentence)
 
@@ -104,5 +112,5 @@ def impression(speaker: Speaker) -> list[Sentence]:
     found += [speaker.ended(concept) for concept in speaker.with_state(GONE, REMOVED) if draws.chance(0.5)]
     if not found or draws.chance(0.25):
         closing = speaker.known.closings["abnormal" if found and there else "normal"]
-        found.append(Sentence(speaker.known.say(closing.draw(draws), draws)))
+        found.append(Sentence(speaker.say(closing)))
     return found

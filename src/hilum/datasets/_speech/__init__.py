@@ -1,0 +1,1 @@
+"""Reports that were never a patient's: a grammar as data, and what speaks by it."""
