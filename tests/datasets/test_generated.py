@@ -192,3 +192,15 @@ def test_weights_and_alternatives() -> None:
     assert set(counts) == {"a", "b", "c"}
     assert counts["c"] == pytest.approx(1000, abs=120)
     assert counts["a"] == pytest.approx(1500, abs=150)
+
+
+def test_a_context_claims_nothing_and_changes_no_state() -> None:
+    plain = list(generate_reports(200, seed=4, options=ReportOptions(noise=0)))
+    around = list(generate_reports(200, seed=4, options=ReportOptions(noise=0, context=1, context_words=60)))
+    assert [r.states for r in plain] == [r.states for r in around]
+    words = [sum(len(r.text.split()) for r in some) for some in (plain, around)]
+    assert words[1] > 1.2 * words[0]
+    rules = get_labeler("rules", vocabulary="chexpert14")
+    assert agreement(around, rules).share > 0.99
+    with pytest.raises(InputError, match="context"):
+        ReportOptions(context=1.5)

@@ -55,12 +55,23 @@ def test_a_text_that_fits_is_one_window() -> None:
     assert windows(sequence(512), max_tokens=512) == [sequence(512)]
 
 
-def test_windows_share_tokens_and_the_last_one_is_full() -> None:
+def test_windows_share_tokens_and_end_with_the_text() -> None:
     assert windows(sequence(9), max_tokens=6, overlap=1) == [
         (CLS, 100, 101, 102, 103, SEP),
         (CLS, 103, 104, 105, 106, SEP),
     ]
-    assert windows(sequence(10), max_tokens=6, overlap=1)[-1] == (CLS, 104, 105, 106, 107, SEP)
+    assert windows(sequence(10), max_tokens=6, overlap=1)[-1] == (CLS, 106, 107, SEP)
+
+
+def test_windows_begin_and_end_with_sentences_where_they_can() -> None:
+    dots = (CLS, *[7 if i % 10 == 9 else 100 + i for i in range(60)], SEP)
+    found = windows(dots, max_tokens=26, overlap=6, ends=frozenset({7}))
+    assert [(one[1], one[-2]) for one in found] == [(100, 7), (110, 7), (120, 7), (130, 7), (140, 7)]
+    assert {len(one) - 2 for one in found} == {20}
+
+
+def test_a_long_sentence_is_cut_as_if_there_were_none() -> None:
+    assert windows(sequence(40), max_tokens=12, ends=frozenset({7})) == windows(sequence(40), max_tokens=12)
 
 
 def test_an_overlap_is_at_most_half_a_window() -> None:
@@ -71,10 +82,10 @@ def test_an_overlap_is_at_most_half_a_window() -> None:
         windows(sequence(9), max_tokens=6, overlap=-1)
 
 
-@given(st.integers(2, 400), st.integers(3, 60), st.integers(0, 80))
-def test_windows_cover_every_token_in_order(length: int, longest: int, overlap: int) -> None:
+@given(st.integers(2, 400), st.integers(3, 60), st.integers(0, 80), st.integers(1, 60))
+def test_windows_cover_every_token_in_order(length: int, longest: int, overlap: int, every: int) -> None:
     ids = sequence(length)
-    found = windows(ids, max_tokens=longest, overlap=overlap)
+    found = windows(ids, max_tokens=longest, overlap=overlap, ends=frozenset(ids[every:-1:every]))
     assert list(dict.fromkeys(token for one in found for token in one[1:-1])) == list(ids[1:-1])
     assert all(one[0] == CLS and one[-1] == SEP and len(one) <= longest for one in found)
     shared = min(overlap, (longest - 2) // 2)

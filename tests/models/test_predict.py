@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hilum.models import _precision
 from hilum.models._engines import GenericEncoder, engine_for
 from hilum.models._packed import can_pack
 from hilum.models._precision import PRECISIONS, Int8Linear, linear
-from hilum.models.batches import cut, token_ids, windows
+from hilum.models.batches import cut, sentence_ends, token_ids, windows
 from hilum.models.predict import predict
 from hilum.models.report_encoder import ReportEncoder, chexbert_spec
 
@@ -121,7 +122,8 @@ def test_equal_texts_are_worked_out_once(loaded: Any, texts: list[str]) -> None:
 def test_long_texts_have_windows_or_are_cut_and_counted(loaded: Any) -> None:
     texts = ["edema " * 150, "No edema."]
     found = predict(loaded, texts)
-    expected = windows(token_ids(loaded.tokenizer, texts)[0], max_tokens=64)
+    ends = sentence_ends(loaded.tokenizer)
+    expected = windows(token_ids(loaded.tokenizer, texts)[0], max_tokens=64, ends=ends)
     assert found.windows_N.tolist() == [len(expected), 1] == [4, 1]
     assert found.logits[0].shape == (4, loaded.spec.outputs)
     assert not found.cut_N.any()
@@ -134,8 +136,8 @@ def test_long_texts_have_windows_or_are_cut_and_counted(loaded: Any) -> None:
 def test_each_window_has_the_logits_of_its_tokens(loaded: Any) -> None:
     text = " ".join(WORDS * 9)
     ids = token_ids(loaded.tokenizer, [text])[0]
-    rows = predict(loaded, [text]).logits[0]
-    for row, window in zip(rows, windows(ids, max_tokens=64), strict=True):
+    rows, ends = predict(loaded, [text]).logits[0], sentence_ends(loaded.tokenizer)
+    for row, window in zip(rows, windows(ids, max_tokens=64, ends=ends), strict=True):
         with torch.no_grad():
             alone = loaded.model(torch.tensor([window]), torch.ones(1, len(window), dtype=torch.long))
         assert np.abs(row - alone[0].numpy()).max() < NOISE
@@ -228,3 +230,14 @@ def test_an_int8_product_is_exact_for_whole_numbers() -> None:
     found = Int8Linear(weight, None)(x)
     assert torch.allclose(found, x @ weight.T)
     assert (linear(weight, torch.ones(16), "int8")(torch.zeros(2, 32)) == 1).all()
+
+
+def test_long_texts_are_read_in_windows_of_the_size_that_the_spec_names(loaded: Any) -> None:
+    text = " ".join(WORDS * 9)
+    ids = token_ids(loaded.tokenizer, [text])[0]
+    shorter = replace(loaded, spec=replace(loaded.spec, window_tokens=20))
+    found = predict(shorter, [text, "No edema."])
+    expected = windows(ids, max_tokens=20, ends=sentence_ends(loaded.tokenizer))
+    assert found.windows_N.tolist() == [len(expected), 1]
+    with pytest.raises(InputError, match="window_tokens is 65"):
+        replace(loaded.spec, window_tokens=65)

@@ -11,7 +11,7 @@ from hilum.core.errors import InputError
 T = TypeVar("T")
 
 _REQUIRED = ("kind", "vocabulary", "heads")
-_OPTIONAL = ("text", "max_tokens", "temperatures", "thresholds", "logreg")
+_OPTIONAL = ("text", "max_tokens", "window_tokens", "temperatures", "thresholds", "logreg")
 
 
 def parsed(fields: Mapping[str, Any] | str, where: str) -> Mapping[str, Any]:
@@ -41,8 +41,9 @@ def spec_fields(values: Mapping[str, Any], where: str) -> dict[str, Any]:
         }
         if "text" in values:
             found["text"] = _is(values["text"], str)
-        if "max_tokens" in values:
-            found["max_tokens"] = _is(values["max_tokens"], int)
+        for name in ("max_tokens", "window_tokens"):
+            if values.get(name) is not None:
+                found[name] = _is(values[name], int)
         if values.get("temperatures") is not None:
             found["temperatures"] = _numbers(values["temperatures"])
         if values.get("thresholds") is not None:

@@ -1,7 +1,7 @@
 """Texts to token ids, long ones to windows, and sequences to batches without padding. No torch.
 
 Cutting is that of the public programs: the first `max_tokens - 1` ids and [SEP] (`tokenize` in
-src/bert_tokenizer.py of CheXbert). Windows are this package's: they know no sentences.
+src/bert_tokenizer.py of CheXbert). Windows are this package's.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ Ids = tuple[int, ...]
 
 OVERLAP = 128
 """Tokens that two windows of one text share, by default; never more than half a window."""
+
+_ENDS = (".", "?", "!")
 
 LEAST_TOKENS = 3
 """[CLS], one token, [SEP]."""
@@ -48,11 +50,13 @@ def cut(ids: Ids, max_tokens: int) -> Ids:
     return ids if len(ids) <= max_tokens else (*ids[: max_tokens - 1], ids[-1])
 
 
-def windows(ids: Ids, *, max_tokens: int, overlap: int = OVERLAP) -> list[Ids]:
+def windows(
+    ids: Ids, *, max_tokens: int, overlap: int = OVERLAP, ends: frozenset[int] = frozenset()
+) -> list[Ids]:
     """Sequences of at most `max_tokens` that cover `ids`, each from [CLS] to [SEP]; one when they fit.
 
-    Neighbours share at least `overlap` tokens, or half a window if that is less. All are of full length: the
-    last one reaches as far back as it must.
+    Neighbours share at least `overlap` tokens, or half a window if that is less. `ends` are the tokens that end a
+    sentence: a window begins behind one and ends with one wherever there is one within a quarter of a window.
     """
     _check(max_tokens)
     if overlap < 0:
@@ -60,10 +64,33 @@ def windows(ids: Ids, *, max_tokens: int, overlap: int = OVERLAP) -> list[Ids]:
     if len(ids) <= max_tokens:
         return [ids]
     body, size = ids[1:-1], max_tokens - 2
-    step = size - min(overlap, size // 2)
-    last = len(body) - size
-    starts = [*range(0, last, step), last]
-    return [(ids[0], *body[start : start + size], ids[-1]) for start in starts]
+    shared, reach = min(overlap, size // 2), size // 4
+    found = [(0, _boundary(body, size, size - reach, ends))]
+    while found[-1][1] < len(body):
+        start, stop = found[-1]
+        start = max(_boundary(body, stop - shared, stop - shared - reach, ends), start + 1)
+        stop = (
+            len(body)
+            if start + size >= len(body)
+            else _boundary(body, start + size, start + size - reach, ends)
+        )
+        found.append((start, stop))
+    return [(ids[0], *body[start:stop], ids[-1]) for start, stop in found]
+
+
+def _boundary(body: Ids, latest: int, earliest: int, ends: frozenset[int]) -> int:
+    """The last place from `latest` back to `earliest` that stands behind a token of `ends`; else `latest`."""
+    for place in range(latest, max(earliest, 1) - 1, -1):
+        if body[place - 1] in ends:
+            return place
+    return latest
+
+
+def sentence_ends(tokenizer: Any) -> frozenset[int]:
+    """Ids of the tokens that end a sentence, as far as the tokenizer has them."""
+    found = tokenizer.token_to_id if hasattr(tokenizer, "token_to_id") else tokenizer.convert_tokens_to_ids
+    unknown = found(getattr(tokenizer, "unk_token", None) or "[UNK]")
+    return frozenset(i for i in map(found, _ENDS) if i is not None and i != unknown)
 
 
 def buckets(

@@ -71,7 +71,8 @@ class LogReg:
 class EncoderSpec:
     """The heads of a report encoder in order, and how text goes in and labels come out.
 
-    `text` is a mode of `text.bert_text.TEXT_MODES`, `max_tokens` the longest input with its special tokens.
+    `text` is a mode of `text.bert_text.TEXT_MODES`, `max_tokens` the longest input with its special tokens;
+    a longer one is read in windows of `window_tokens`, or of `max_tokens` without it.
     Optional: `temperatures`, one per head, by which logits are divided; `thresholds`, finding -> probability from
     which on it is positive; `logreg`, the mapping over all probabilities.
     """
@@ -81,6 +82,7 @@ class EncoderSpec:
     heads: tuple[Head, ...]
     text: str = FOLDED
     max_tokens: int = 512
+    window_tokens: int | None = None
     temperatures: tuple[float, ...] | None = None
     thresholds: Mapping[str, float] | None = None
     logreg: LogReg | None = None
@@ -118,6 +120,8 @@ class EncoderSpec:
             "text": self.text,
             "max_tokens": self.max_tokens,
         }
+        if self.window_tokens is not None:
+            fields["window_tokens"] = self.window_tokens
         if self.temperatures is not None:
             fields["temperatures"] = list(self.temperatures)
         if self.thresholds is not None:
@@ -201,6 +205,10 @@ def _check(spec: EncoderSpec) -> None:
         raise InputError(f"There is no text mode {spec.text!r}. Known: {', '.join(TEXT_MODES)}.")
     if not 3 <= spec.max_tokens <= _MOST_TOKENS:
         raise InputError(f"max_tokens is {spec.max_tokens}; allowed: 3 to {_MOST_TOKENS}.")
+    if spec.window_tokens is not None and not 3 <= spec.window_tokens <= spec.max_tokens:
+        raise InputError(
+            f"window_tokens is {spec.window_tokens}; allowed: 3 to max_tokens, {spec.max_tokens}."
+        )
     _check_calibration(spec)
     if spec.logreg is not None:
         _check_logreg(spec.logreg, spec.findings)

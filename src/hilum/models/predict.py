@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hilum.core.errors import InputError, UnknownNameError
-from hilum.models.batches import Ids, buckets, cut, token_ids, windows
+from hilum.models.batches import Ids, buckets, cut, sentence_ends, token_ids, windows
 from hilum.models.encoder_spec import EncoderSpec
 
 WINDOWS, CUT = "windows", "cut"
@@ -72,17 +72,24 @@ def predict(
     spec: EncoderSpec = encoder.spec
     engine, default = _engine(encoder, precision)
     ids = token_ids(encoder.tokenizer, texts)
-    longest = spec.max_tokens
-    parts = [[cut(one, longest)] if long == CUT else windows(one, max_tokens=longest) for one in ids]
-    cut_N = np.array([long == CUT and len(one) > longest for one in ids], dtype=np.bool_)
+    parts = _parts(ids, spec, long, sentence_ends(encoder.tokenizer))
+    cut_N = np.array([long == CUT and len(one) > spec.max_tokens for one in ids], dtype=np.bool_)
     sequences, place_S = _distinct([one for part in parts for one in part], unique)
     tokens = default if batch_size is None else None
     lengths = [len(one) for one in sequences]
     batches = buckets(lengths, batch_size=batch_size, batch_tokens=tokens, bucketing=bucketing)
     logits_SC = _run(engine, sequences, batches, spec.outputs, progress)[place_S]
-    ends = np.cumsum([len(part) for part in parts], dtype=np.intp)
-    logits = np.split(logits_SC, ends)[:-1]
+    borders = np.cumsum([len(part) for part in parts], dtype=np.intp)
+    logits = np.split(logits_SC, borders)[:-1]
     return Predictions(logits, cut_N, len(place_S), len(sequences), sum(lengths))
+
+
+def _parts(ids: Sequence[Ids], spec: EncoderSpec, long: str, ends: frozenset[int]) -> list[list[Ids]]:
+    """What is read of each text: all of it at once where it fits."""
+    if long == CUT:
+        return [[cut(one, spec.max_tokens)] for one in ids]
+    size = spec.window_tokens or spec.max_tokens
+    return [[one] if len(one) <= spec.max_tokens else windows(one, max_tokens=size, ends=ends) for one in ids]
 
 
 def _engine(encoder: Any, precision: str | None) -> tuple[Any, int]:

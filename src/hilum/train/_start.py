@@ -40,7 +40,7 @@ def spec_of(config: LabelerTraining) -> EncoderSpec:
         for head in base.heads
         if head.finding in wanted
     )
-    spec = replace(base, heads=heads, max_tokens=config.max_tokens)
+    spec = replace(base, heads=heads, max_tokens=config.max_tokens, window_tokens=config.window_tokens)
     if config.checkpoint is None:
         return spec
     earlier = load_encoder(config.checkpoint).spec

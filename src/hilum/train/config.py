@@ -69,6 +69,7 @@ class LabelerTraining:
     checkpoint: Path | None = None
     architecture: Architecture | None = None
     max_tokens: int = 512
+    window_tokens: int | None = None
     epochs: int = 8
     expert_epochs: int = 20
     batch_size: int = 18

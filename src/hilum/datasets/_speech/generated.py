@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from hilum.core.errors import InputError, UnknownNameError
 from hilum.core.records import strongest
 from hilum.core.rng import rng_for
 from hilum.core.vocabulary import CHEXPERT14, SHIPPED, State, Vocabulary
+from hilum.datasets._speech.context import in_context
 from hilum.datasets._speech.grammar import Grammar, grammar
 from hilum.datasets._speech.layout import STYLES, lay_out, paragraph
 from hilum.datasets._speech.plan import findings as findings_of
@@ -51,7 +53,8 @@ class ReportOptions:
     """How reports come out.
 
     `rates`: concept of the grammar -> how often it is there (0 to 1; a report's severity scales it by 0 to 2.3).
-    `styles`: style -> weight. `noise`: 0 for none, 1 as shipped, of slips and removed words.
+    `styles`: style -> weight. `noise`: 0 for none, 1 as shipped, of slips and removed words. `context`: share of
+    reports that stand between sentences which claim nothing, up to about `context_words` words of them.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict)
@@ -59,6 +62,8 @@ class ReportOptions:
         default_factory=lambda: dict(zip(STYLES, _STYLE_WEIGHTS, strict=True))
     )
     noise: float = 1.0
+    context: float = 0.0
+    context_words: int = 120
 
     def __post_init__(self) -> None:
         known = grammar().concepts
@@ -70,6 +75,11 @@ class ReportOptions:
                     raise InputError(f"The rate of {name!r} is {value}; allowed: 0 to 1.")
         if not any(self.styles.values()):
             raise InputError(f"No style has a weight; give one of {', '.join(STYLES)} a weight above 0.")
+        if not 0 <= self.context <= 1 or self.context_words < 1:
+            raise InputError(
+                f"context is {self.context} of {self.context_words} words; allowed: a share from 0 to 1, and 1 word "
+                "or more."
+            )
         if self.noise < 0:
             raise InputError(f"noise is {self.noise}; allowed: 0 or more.")
 
@@ -99,6 +109,9 @@ def _report(number: int, seed: int, vocabulary: Vocabulary, options: ReportOptio
     mask = _MASKS[style]
     body = paragraph(findings, known, draws, mask=mask, noise=options.noise)
     close = paragraph(impression, known, draws, mask=mask, noise=options.noise)
+    if options.context and draws.chance(options.context):
+        around = partial(in_context, draws=draws, most_words=options.context_words)
+        body, close = (around(body), close) if body else (body, around(close))
     text = lay_out(style, body, close, known, draws)
     if draws.chance(0.05 * options.noise):
         text = text.upper() if draws.chance(0.7) else text.lower()

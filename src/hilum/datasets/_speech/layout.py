@@ -63,7 +63,7 @@ def numbered(texts: Sequence[str], draws: Draws) -> str:
 def lay_out(style: str, findings: list[str], impression: list[str], known: Grammar, draws: Draws) -> str:
     """The text of a report in one style. Headers (history, technique) say nothing that is labeled."""
     if style == "terse":
-        return " ".join(impression[:3]) if impression else " ".join(findings[:3])
+        return " ".join(impression or findings)
     if style == "plain":
         return " ".join(findings + impression)
     if style == "chexpert":
