@@ -1,8 +1,9 @@
 """The small trained model: made from generated reports alone (b), or from Open-I (a), and measured beside the rules.
 
     python benchmarks/mini_model.py generate --out FILE.csv [--n 60000] [--seed 11] [--vocabulary chexpert14|nih14]
+        [--source grammar|phantom]
     python benchmarks/mini_model.py train-b --out DIR [--n 60000] [--seed 11] [--vocabulary ...] [--threads 1]
-        [--init B]
+        [--init B] [--source grammar|phantom]
     python benchmarks/mini_model.py train-a --out DIR --reports NLMCXR_reports.tgz --gold GOLD.csv
         [--vocabulary chexpert14|nih14] [--from B]
     python benchmarks/mini_model.py measure --reports ... --gold ... [--split read|unread] --weights NAME=DIR ...
@@ -11,9 +12,11 @@
     python benchmarks/mini_model.py speed --reports ... --weights NAME=DIR ...
     python benchmarks/mini_model.py twice --out DIR [--n 2000]
 
-`train-b` writes its reports and labels beside the model, so that `hilum train labeler` with the same choices does
-the same. `train-a` uses the 2,000 dev reports that may be read (see openi_gold.py), and those alone: labels of the
-rules first; for nih14 then the gold labels of people as the expert step. `--from` begins with the weights of (b).
+`--source phantom` takes the reports of the phantom (whole reports, `chexpert14` alone) in place of those that the
+grammar makes up by itself. `train-b` writes its reports and labels beside the model, so that `hilum train labeler`
+with the same choices does the same. `train-a` uses the 2,000 dev reports that may be read (see openi_gold.py), and
+those alone: labels of the rules first; for nih14 then the gold labels of people as the expert step. `--from` begins
+with the weights of (b).
 
 Models of nih14 answer present or not, as the gold does; models of chexpert14 have four states. `measure` gives
 precision, recall and F1 per finding and micro with 95 % percentile bootstraps over reports, and the difference of
@@ -27,7 +30,7 @@ import argparse
 import csv
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,15 @@ import numpy as np
 
 from _common import OpenIReport, read_openi, table_lines, write_json
 from hilum.core.vocabulary import CHEXPERT14, CSV_CODES, NIH14, SHIPPED, State, Vocabulary
-from hilum.datasets._speech.generated import Claim, GeneratedReport, agreement, generate_reports, labeled_text
+from hilum.datasets._speech.generated import (
+    Claim,
+    GeneratedReport,
+    ReportOptions,
+    agreement,
+    generate_reports,
+    labeled_text,
+)
+from hilum.datasets.phantom import build as build_phantom
 from hilum.labelers import ReportSpans, get_labeler
 from hilum.labelers.rules import RuleLabeler, build
 from hilum.recipes.labeler import mini
@@ -53,6 +64,9 @@ CHOICES: dict[str, Any] = {
     "warmup": 0.06,
     "dev_share": 0.05,
 }
+CONTEXTS = ReportOptions(context=0.3)
+"""Some reports stand in a longer text, as in a window of a long document."""
+
 YES = (State.POSITIVE, State.UNCERTAIN)
 
 
@@ -73,14 +87,29 @@ def presence(report: GeneratedReport, rules: RuleLabeler) -> list[int]:
     ]
 
 
-def write_generated(path: Path, n: int, *, seed: int, vocabulary: Vocabulary) -> None:
+def phantom_reports(n: int, *, seed: int, vocabulary: Vocabulary) -> Iterator[GeneratedReport]:
+    """Whole reports of the phantom, with slips of typing."""
+    if vocabulary is not CHEXPERT14:
+        raise SystemExit("The phantom knows the findings of chexpert14 alone.")
+    for study in build_phantom(seed=seed, n=n, draw=False, noise=1.0).studies():
+        if study.report is not None:
+            yield GeneratedReport(study.id, study.report.text, study.labels["whole report"].states)
+
+
+def write_generated(
+    path: Path, n: int, *, seed: int, vocabulary: Vocabulary, source: str = "grammar"
+) -> None:
     """Reports and their labels in one file: four states for chexpert14, present or not for nih14."""
     rules = build(vocabulary=vocabulary.name)
+    if source == "phantom":
+        reports = phantom_reports(n, seed=seed, vocabulary=vocabulary)
+    else:
+        reports = generate_reports(n, seed=seed, vocabulary=vocabulary, options=CONTEXTS)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(["study_id", "report", *vocabulary.names])
-        for report in generate_reports(n, seed=seed, vocabulary=vocabulary):
+        for report in reports:
             states = [CSV_CODES[s] for s in report.states]
             labels = presence(report, rules) if vocabulary is NIH14 else states
             out.writerow([report.id, report.text, *["" if v is None else v for v in labels]])
@@ -286,8 +315,8 @@ def twice(args: argparse.Namespace) -> None:
 
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "generate": ("out", "vocabulary", "n", "seed"),
-    "train-b": ("out", "vocabulary", "n", "seed", "threads", "init"),
+    "generate": ("out", "vocabulary", "n", "seed", "source"),
+    "train-b": ("out", "vocabulary", "n", "seed", "threads", "init", "source"),
     "train-a": ("out", "vocabulary", "seed", "threads", "reports", "gold", "from"),
     "measure": ("reports", "gold", "weights", "split", "json"),
     "agree": ("weights", "n", "seed"),
@@ -302,6 +331,7 @@ def add_option(parser: argparse.ArgumentParser, name: str, command: str) -> None
     known: dict[str, dict[str, Any]] = {
         "vocabulary": {"choices": tuple(SHIPPED), "default": CHEXPERT14.name},
         "n": {"type": int, "default": 2_000 if few else 60_000},
+        "source": {"choices": ("grammar", "phantom"), "default": "grammar"},
         "seed": {"type": int, "default": 977 if command == "agree" else 11},
         "threads": {"type": int, "default": 1},
         "weights": {"type": Path, "required": True}
@@ -326,7 +356,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.command in ("generate", "train-b"):
         path = args.out if args.command == "generate" else args.out.parent / f"{args.out.name}-reports.csv"
-        write_generated(path, args.n, seed=args.seed, vocabulary=SHIPPED[args.vocabulary])
+        write_generated(path, args.n, seed=args.seed, vocabulary=SHIPPED[args.vocabulary], source=args.source)
         if args.command == "train-b":
             more = {"pretrained": str(args.init), "epochs": 3} if args.init else {}
             train(args.out, path, args.vocabulary, seed=args.seed, threads=args.threads, **more)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from hilum.core.vocabulary import CHEXPERT14, NIH14, State, state_from_csv
 from hilum.datasets._speech.generated import (
@@ -17,7 +18,9 @@ from hilum.datasets._speech.generated import (
     labeled_text,
     states_of,
 )
+from hilum.labelers import ReportSpans, get_labeler
 from hilum.labelers.rules import build
+from hilum.text.sections import select_sections
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import mini_model
@@ -59,7 +62,7 @@ def test_generated_reports_and_labels_go_into_one_file(tmp_path: Path) -> None:
         mini_model.write_generated(path, 25, seed=3, vocabulary=vocabulary)
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        reports = list(generate_reports(25, seed=3, vocabulary=vocabulary))
+        reports = list(generate_reports(25, seed=3, vocabulary=vocabulary, options=mini_model.CONTEXTS))
         assert [r["report"] for r in rows] == [r.text for r in reports]
         for row, one in zip(rows, reports, strict=True):
             states = [state_from_csv(row[name]) for name in vocabulary.names]
@@ -67,6 +70,22 @@ def test_generated_reports_and_labels_go_into_one_file(tmp_path: Path) -> None:
                 assert tuple(states) == one.states
             else:
                 assert set(states) <= {State.POSITIVE, State.NEGATIVE}
+
+
+def test_reports_of_the_phantom_take_the_place_of_generated_ones(tmp_path: Path) -> None:
+    path = tmp_path / "phantom.csv"
+    mini_model.write_generated(path, 12, seed=3, vocabulary=CHEXPERT14, source="phantom")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    assert all("SYNTHETIC" in row["report"] for row in rows)
+    rules = get_labeler("rules", vocabulary="chexpert14")
+    spans = [ReportSpans(row["report"], select_sections(row["report"], "both")) for row in rows]
+    said = [labels.states for labels in rules.label_batch(spans)]
+    known = [tuple(state_from_csv(row[name]) for name in CHEXPERT14.names) for row in rows]
+    assert np.mean(np.array(said) == np.array(known)) > 0.97
+    with pytest.raises(SystemExit, match="chexpert14 alone"):
+        list(mini_model.phantom_reports(1, seed=0, vocabulary=NIH14))
 
 
 def test_the_difference_of_micro_f1_is_that_of_the_two() -> None:
