@@ -3,7 +3,7 @@
     python benchmarks/mini_model.py generate --out FILE.csv [--n 60000] [--seed 11] [--vocabulary chexpert14|nih14]
         [--source grammar|phantom]
     python benchmarks/mini_model.py train-b --out DIR [--n 60000] [--seed 11] [--vocabulary ...] [--threads 1]
-        [--init B] [--source grammar|phantom]
+        [--init B] [--source grammar|phantom] [--from B]
     python benchmarks/mini_model.py train-a --out DIR --reports NLMCXR_reports.tgz --gold GOLD.csv
         [--vocabulary chexpert14|nih14] [--from B]
     python benchmarks/mini_model.py measure --reports ... --gold ... [--split read|unread] --weights NAME=DIR ...
@@ -14,9 +14,11 @@
 
 `--source phantom` takes the reports of the phantom (whole reports, `chexpert14` alone) in place of those that the
 grammar makes up by itself. `train-b` writes its reports and labels beside the model, so that `hilum train labeler`
-with the same choices does the same. `train-a` uses the 2,000 dev reports that may be read (see openi_gold.py), and
-those alone: labels of the rules first; for nih14 then the gold labels of people as the expert step. `--from` begins
-with the weights of (b).
+with the same choices does the same. With `--from` it goes on from a model, on reports of which some stand in a longer
+text that claims nothing, so that windows of long documents can be read. `train-a` uses the 2,000 dev reports that may
+be read (see openi_gold.py), and those alone: labels of the rules first; for nih14 then the gold labels of people as
+the expert step. `--from` begins with the weights of (b). For chexpert14 it learns impressions, findings and both,
+alone and in such contexts, each text with the labels that the rules give it.
 
 Models of nih14 answer present or not, as the gold does; models of chexpert14 have four states. `measure` gives
 precision, recall and F1 per finding and micro with 95 % percentile bootstraps over reports, and the difference of
@@ -30,23 +32,22 @@ import argparse
 import csv
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from _common import OpenIReport, read_openi, table_lines, write_json
+from _mini_texts import CONTEXTS, presence, variants, write_generated
+from hilum.core.rng import rng_for
 from hilum.core.vocabulary import CHEXPERT14, CSV_CODES, NIH14, SHIPPED, State, Vocabulary
 from hilum.datasets._speech.generated import (
-    Claim,
-    GeneratedReport,
-    ReportOptions,
     agreement,
     generate_reports,
     labeled_text,
 )
-from hilum.datasets.phantom import build as build_phantom
+from hilum.datasets._speech.templates import Draws
 from hilum.labelers import ReportSpans, get_labeler
 from hilum.labelers.rules import RuleLabeler, build
 from hilum.recipes.labeler import mini
@@ -64,55 +65,10 @@ CHOICES: dict[str, Any] = {
     "warmup": 0.06,
     "dev_share": 0.05,
 }
-CONTEXTS = ReportOptions(context=0.3)
-"""Some reports stand in a longer text, as in a window of a long document."""
+GO_ON: dict[str, Any] = {"learning_rate": 6e-4, "epochs": 2, "window_tokens": 64}
+"""How a model goes on with them; 64 tokens kept the most labels of those tried (LOG.md)."""
 
 YES = (State.POSITIVE, State.UNCERTAIN)
-
-
-def presence(report: GeneratedReport, rules: RuleLabeler) -> list[int]:
-    """1 or 0 per finding: affirmed, or hedged by a cue that counts as yes (lexicon, [uncertain])."""
-
-    def says_yes(claim: Claim) -> bool:
-        cues = rules.lexicon.yes_cues.get(claim.finding, frozenset())
-        return claim.state is State.POSITIVE or (
-            claim.state is State.UNCERTAIN and f"cues/{claim.cue}" in cues
-        )
-
-    yes = {claim.finding for claim in report.claims if says_yes(claim)}
-    none = rules.vocabulary.no_finding
-    return [
-        int(state is State.POSITIVE if name == none else name in yes)
-        for name, state in zip(rules.vocabulary.names, report.states, strict=True)
-    ]
-
-
-def phantom_reports(n: int, *, seed: int, vocabulary: Vocabulary) -> Iterator[GeneratedReport]:
-    """Whole reports of the phantom, with slips of typing."""
-    if vocabulary is not CHEXPERT14:
-        raise SystemExit("The phantom knows the findings of chexpert14 alone.")
-    for study in build_phantom(seed=seed, n=n, draw=False, noise=1.0).studies():
-        if study.report is not None:
-            yield GeneratedReport(study.id, study.report.text, study.labels["whole report"].states)
-
-
-def write_generated(
-    path: Path, n: int, *, seed: int, vocabulary: Vocabulary, source: str = "grammar"
-) -> None:
-    """Reports and their labels in one file: four states for chexpert14, present or not for nih14."""
-    rules = build(vocabulary=vocabulary.name)
-    if source == "phantom":
-        reports = phantom_reports(n, seed=seed, vocabulary=vocabulary)
-    else:
-        reports = generate_reports(n, seed=seed, vocabulary=vocabulary, options=CONTEXTS)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(["study_id", "report", *vocabulary.names])
-        for report in reports:
-            states = [CSV_CODES[s] for s in report.states]
-            labels = presence(report, rules) if vocabulary is NIH14 else states
-            out.writerow([report.id, report.text, *["" if v is None else v for v in labels]])
 
 
 def train(out: Path, reports: Path, vocabulary: str, **choices: Any) -> Path:
@@ -158,6 +114,9 @@ def train_a(args: argparse.Namespace) -> None:
         rules.yes_or_no(one) if args.vocabulary == NIH14.name else [CSV_CODES[s] for s in one.states]
         for one in labels
     ]
+    if args.vocabulary == CHEXPERT14.name:
+        train_a_states(args, reports, rules)
+        return
     files = {"rules": said}
     names = rules.vocabulary.names
     if args.vocabulary == NIH14.name:
@@ -179,6 +138,24 @@ def train_a(args: argparse.Namespace) -> None:
     if "gold" in paths:
         more |= {"expert_labels": paths["gold"], "expert_reports": paths["gold"]}
     train(args.out, paths["rules"], args.vocabulary, seed=args.seed, threads=args.threads, **more)
+
+
+def train_a_states(args: argparse.Namespace, reports: Mapping[str, OpenIReport], rules: RuleLabeler) -> None:
+    """Four states: the texts of each report alone and in contexts, each labeled by the rules as it stands."""
+    path = args.out.parent / f"{args.out.name}-rules.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["study_id", "report", "of", *rules.vocabulary.names])
+        for i, report in reports.items():
+            texts = variants(report, Draws(rng_for(args.seed, "contexts", i)))
+            for k, labels in enumerate(rules.label_batch([ReportSpans(text) for text in texts])):
+                codes = [CSV_CODES[state] for state in labels.states]
+                out.writerow([f"{i}-{k}", texts[k], i, *["" if c is None else c for c in codes]])
+    more: dict[str, Any] = {**GO_ON, "epochs": 3, "dev_share": 0.05, "section": "all", "group": "of"}
+    if getattr(args, "from"):
+        more |= {"checkpoint": getattr(args, "from"), "learning_rate": 8e-4}
+    train(args.out, path, args.vocabulary, seed=args.seed, threads=args.threads, **more)
 
 
 def named(weights: Sequence[str]) -> dict[str, Path]:
@@ -316,7 +293,7 @@ def twice(args: argparse.Namespace) -> None:
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "generate": ("out", "vocabulary", "n", "seed", "source"),
-    "train-b": ("out", "vocabulary", "n", "seed", "threads", "init", "source"),
+    "train-b": ("out", "vocabulary", "n", "seed", "threads", "init", "source", "from"),
     "train-a": ("out", "vocabulary", "seed", "threads", "reports", "gold", "from"),
     "measure": ("reports", "gold", "weights", "split", "json"),
     "agree": ("weights", "n", "seed"),
@@ -356,9 +333,14 @@ def main() -> None:
     args = parser.parse_args()
     if args.command in ("generate", "train-b"):
         path = args.out if args.command == "generate" else args.out.parent / f"{args.out.name}-reports.csv"
-        write_generated(path, args.n, seed=args.seed, vocabulary=SHIPPED[args.vocabulary], source=args.source)
+        earlier = getattr(args, "from", None)
+        write_generated(
+            path, args.n, seed=args.seed, vocabulary=SHIPPED[args.vocabulary], source=args.source,
+            options=CONTEXTS if earlier else None,
+        )  # fmt: skip
         if args.command == "train-b":
-            more = {"pretrained": str(args.init), "epochs": 3} if args.init else {}
+            more: dict[str, Any] = {"pretrained": str(args.init), "epochs": 3} if args.init else {}
+            more |= {"checkpoint": earlier, **GO_ON} if earlier else {}
             train(args.out, path, args.vocabulary, seed=args.seed, threads=args.threads, **more)
         return
     {"train-a": train_a, "measure": measure, "agree": agree, "speed": speed, "twice": twice}[args.command](

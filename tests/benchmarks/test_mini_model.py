@@ -23,6 +23,7 @@ from hilum.labelers.rules import build
 from hilum.text.sections import select_sections
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+import _mini_texts
 import mini_model
 
 
@@ -62,7 +63,7 @@ def test_generated_reports_and_labels_go_into_one_file(tmp_path: Path) -> None:
         mini_model.write_generated(path, 25, seed=3, vocabulary=vocabulary)
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        reports = list(generate_reports(25, seed=3, vocabulary=vocabulary, options=mini_model.CONTEXTS))
+        reports = list(generate_reports(25, seed=3, vocabulary=vocabulary))
         assert [r["report"] for r in rows] == [r.text for r in reports]
         for row, one in zip(rows, reports, strict=True):
             states = [state_from_csv(row[name]) for name in vocabulary.names]
@@ -85,7 +86,7 @@ def test_reports_of_the_phantom_take_the_place_of_generated_ones(tmp_path: Path)
     known = [tuple(state_from_csv(row[name]) for name in CHEXPERT14.names) for row in rows]
     assert np.mean(np.array(said) == np.array(known)) > 0.97
     with pytest.raises(SystemExit, match="chexpert14 alone"):
-        list(mini_model.phantom_reports(1, seed=0, vocabulary=NIH14))
+        list(_mini_texts.phantom_reports(1, seed=0, vocabulary=NIH14))
 
 
 def test_the_difference_of_micro_f1_is_that_of_the_two() -> None:
