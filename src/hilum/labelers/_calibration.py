@@ -21,19 +21,26 @@ from hilum.core.errors import InputError, OutputError
 from hilum.core.matrix import LEFT_OUT
 from hilum.core.vocabulary import State
 from hilum.labelers._decide import head_probabilities
+from hilum.metrics.reliability import HIGHEST, LOWEST, least_temperature
 from hilum.models.encoder_spec import EncoderSpec, Head
+
+__all__ = [
+    "FORMAT",
+    "HIGHEST",
+    "LEAST_ROWS",
+    "LOWEST",
+    "Calibration",
+    "expected_calibration_error",
+    "fit_calibration",
+    "load_calibration",
+    "save_calibration",
+]
 
 Floats = npt.NDArray[np.float64]
 
 FORMAT = "hilum calibration 1"
-LOWEST, HIGHEST = 0.05, 20.0
-"""Ends of the temperatures that are tried; a separable head would go to zero."""
-
 LEAST_ROWS = 20
 """Rows below which a head keeps the temperature 1."""
-
-_GOLDEN = (math.sqrt(5) - 1) / 2
-_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def fit_calibration(
         kept = np.isin(codes_NF[:, f], _known(head)) & (codes_NF[:, f] != LEFT_OUT)
         loss = _loss(given_NC[kept][:, columns], codes_NF[kept, f].astype(np.intp), head)
         enough = int(kept.sum()) >= LEAST_ROWS
-        best = _least(loss) if enough else 1.0
+        best = least_temperature(loss) if enough else 1.0
         name = head.finding
         temperatures[name], rows[name] = best, int(kept.sum())
         if enough:
@@ -101,23 +108,6 @@ def _loss(logits_NK: Floats, codes_N: npt.NDArray[np.intp], head: Head) -> Calla
     classes = np.searchsorted([int(s) for s in head.states], codes_N)
     own = logits_NK[np.arange(len(classes)), classes]
     return lambda t: float((np.logaddexp.reduce(logits_NK / t, axis=1) - own / t).mean())
-
-
-def _least(loss: Callable[[float], float]) -> float:
-    """The temperature of the least loss, by golden sections of its logarithm: in 1/T the loss is convex."""
-    low, high = math.log(LOWEST), math.log(HIGHEST)
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_left, at_right = loss(math.exp(left)), loss(math.exp(right))
-    for _ in range(_STEPS):
-        if at_left <= at_right:
-            high, right, at_right = right, left, at_left
-            left = high - _GOLDEN * (high - low)
-            at_left = loss(math.exp(left))
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + _GOLDEN * (high - low)
-            at_right = loss(math.exp(right))
-    return math.exp((low + high) / 2)
 
 
 def expected_calibration_error(

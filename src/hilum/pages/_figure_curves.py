@@ -1,4 +1,4 @@
-"""Curves of models with readers as points: ROC, and precision against recall."""
+"""Curves of models with readers as points: ROC, precision against recall, and reliability."""
 
 from __future__ import annotations
 
@@ -59,12 +59,14 @@ class Panel(NamedTuple):
     base: float | None = None
 
 
-Kind = Literal["roc", "pr"]
+Kind = Literal["roc", "pr", "reliability"]
 
 _AXES: dict[Kind, tuple[str, str]] = {
     "roc": ("1 − specificity", "sensitivity"),
     "pr": ("recall", "precision"),
+    "reliability": ("probability", "share of positives"),
 }
+_WORDS: dict[Kind, str] = {"roc": "ROC curves", "pr": "Precision-recall curves", "reliability": "Reliability"}
 _SIDE, _LEFT, _RIGHT, _TOP, _BOTTOM = 2.35, 0.55, 0.17, 0.3, 0.55
 _DOT, _TALL, _ENOUGH = 0.016, 0.022, 0.02
 _AROUND = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
@@ -74,7 +76,8 @@ def curves(name: str, title: str, *, panels: Sequence[Panel], kind: Kind = "roc"
     """A square panel per finding, with a line per model and a point per reader.
 
     For "roc", x is 1 - specificity and y is sensitivity; for "pr", x is recall and y is precision, drawn in steps
-    (Davis and Goadrich 2006: straight lines would promise too much). Each reader has a mark of its own, and its name
+    (Davis and Goadrich 2006: straight lines would promise too much); for "reliability", x is the mean probability of a
+    bin and y the share of positives in it, and the diagonal is honest. Each reader has a mark of its own, and its name
     beside it where it is short and finds room. Points that are NaN are named in the panel instead. Raises
     ValueError when there is no panel.
     """
@@ -121,7 +124,7 @@ def _frame(axes: Axes, panel: Panel, kind: Kind) -> None:
     axes.set_title(clean(panel.title, wrap=30), loc="left", fontsize=TEXT, fontweight="bold", pad=5)
     axes.set_xlabel(_AXES[kind][0], fontsize=SMALL, labelpad=2)
     axes.set_ylabel(_AXES[kind][1], fontsize=SMALL, labelpad=2)
-    if kind == "roc":
+    if kind != "pr":
         axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.7)
     elif defined(panel.base):
         axes.plot([0, 1], [panel.base, panel.base], color=QUIET, linewidth=0.7)
@@ -133,7 +136,8 @@ def _draw_line(axes: Axes, line: Line, place: int, kind: Kind) -> None:
     steps: Literal["default", "steps-post", "steps-pre"] = "default"
     if kind == "pr":
         steps = "steps-post" if x_N.size and x_N[0] > x_N[-1] else "steps-pre"
-    axes.plot(x_N, y_N, color=style.line, linestyle=style.dash, linewidth=1.7, drawstyle=steps)
+    dots: dict[str, Any] = {"marker": style.marker, "markersize": 3.5} if kind == "reliability" else {}
+    axes.plot(x_N, y_N, color=style.line, linestyle=style.dash, linewidth=1.7, drawstyle=steps, **dots)
 
 
 def _draw_points(axes: Axes, panel: Panel, readers: Sequence[str]) -> None:
@@ -229,7 +233,7 @@ def _alt(panels: Sequence[Panel], models: Sequence[str], readers: Sequence[str],
         if panel.points
     ]
     return joined(
-        f"{'ROC' if kind == 'roc' else 'Precision-recall'} curves in {counted(len(panels), 'panel')}:",
+        f"{_WORDS[kind]} in {counted(len(panels), 'panel')}:",
         f"{listed([panel.title for panel in panels])}. x is {x}, y is {y}, both from 0 to 1.",
         f"Lines: {listed(models)}." if models else "",
         f"Points of {counted(len(readers), 'reader')}, as (x; y)." if readers else "",

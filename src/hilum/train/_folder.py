@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,14 @@ STATE_FOLDER, MODEL, TENSORBOARD, CONFIG, RESULT = (
 class RunFolder:
     """An output folder that belongs to one run and is locked while it is in use.
 
-    `job` is everything that decides the weights, as plain JSON values.
+    `job` is everything that decides the weights, as plain JSON values; `also` are names of further files and
+    folders in it that belong to the run.
     """
 
-    def __init__(self, path: Path, job: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, job: Mapping[str, Any], *, also: Sequence[str] = ()) -> None:
         self.path = path
         self.job = job
+        self._also = tuple(also)
         self.digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
         self._store = FolderStore(path / STATE_FOLDER)
 
@@ -65,9 +67,9 @@ class RunFolder:
         return mark.exists() and mark.read_text(encoding="ascii") != self.digest
 
     def _clear(self) -> None:
-        for name in (MODEL, TENSORBOARD, f"{MODEL}.tmp"):
+        for name in (MODEL, TENSORBOARD, f"{MODEL}.tmp", *self._also):
             shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in (RESULT, LOG, CONFIG):
+        for name in (RESULT, LOG, CONFIG, *self._also):
             (self.path / name).unlink(missing_ok=True)
         for path in (self.path / STATE_FOLDER).iterdir():
             if path.suffix in (".pt", ".safetensors", ".jsonl", ".tmp") or path.name == "run":
@@ -151,13 +153,14 @@ class RunKeeper:
                 "model": self._machine.bare.state_dict(),
                 "optimizer": self._machine.optimizer.state_dict(),
                 "scaler": None if scaler is None else scaler.state_dict(),
+                "average": None if self._machine.average is None else self._machine.average.state_dict(),
             },
         )
 
     def save_best(self, position: Position) -> None:
         """See `train.loop.Keeper`."""
         if self._main:
-            save_weights(self._folder.best(position.task), self._machine.bare)
+            save_weights(self._folder.best(position.task), self._machine.judged)
 
     def load_best(self, task: int) -> None:
         """Put the best weights of a task into the model, in every process."""
@@ -192,8 +195,10 @@ class RunKeeper:
 
 
 def restore(machine: Machine, state: Mapping[str, Any]) -> None:
-    """Put weights, optimizer and scaler of a saved state back."""
+    """Put weights, their average, optimizer and scaler of a saved state back."""
     machine.bare.load_state_dict(state["model"])
+    if machine.average is not None:
+        machine.average.load_state_dict(state["average"])
     machine.optimizer.load_state_dict(state["optimizer"])
     if state["scaler"] is not None and machine.accelerator.scaler is not None:
         machine.accelerator.scaler.load_state_dict(state["scaler"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import accelerate
 import torch
@@ -14,9 +14,22 @@ from accelerate.state import AcceleratorState, PartialState
 
 from hilum.core.errors import InputError
 from hilum.core.version import VERSION
-from hilum.train.config import LabelerTraining
 
 _CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+
+
+class MachineChoice(Protocol):
+    """What a configuration says of the machine."""
+
+    @property
+    def device(self) -> str:
+        """`auto`, `cpu` or `cuda`."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """`no`, `bf16` or `fp16`."""
+        ...
 
 
 def versions() -> dict[str, str]:
@@ -30,7 +43,7 @@ def versions() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def accelerator_for(config: LabelerTraining) -> Iterator[Any]:
+def accelerator_for(config: MachineChoice) -> Iterator[Any]:
     """The accelerator of a run, also under `accelerate launch`; what torch had set before is set again after.
 
     Raises InputError for a device that is not there or cannot do the precision.

@@ -6,9 +6,9 @@ import contextlib
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,17 +17,22 @@ import torch
 
 from hilum.core.errors import InputError
 from hilum.core.rng import rng_for
+from hilum.train.averaging import follow
 
 Places = npt.NDArray[np.intp]
 
 
 class Evaluation(NamedTuple):
-    """How good a model is: the score it is chosen by, its loss, and losses and scores of its parts."""
+    """How good a model is: the score it is chosen by, its loss, and losses and scores of its parts.
+
+    `more` are further measures, name -> value of each part; they are logged and decide nothing.
+    """
 
     score: float
     loss: float
     part_losses: dict[str, float]
     part_scores: dict[str, float | None]
+    more: Mapping[str, dict[str, float | None]] = MappingProxyType({})
 
 
 class Task(Protocol):
@@ -182,12 +187,23 @@ class Stop:
 
 @dataclass(frozen=True)
 class Machine:
-    """The accelerator, the model as it is prepared for it, the bare model, and the optimizer."""
+    """The accelerator, the model as it is prepared for it, the bare model, and the optimizer.
+
+    `average`, where there is one, is a second model that follows the weights of the first (see `follow`); it is
+    the one that is scored and kept.
+    """
 
     accelerator: Any
     model: Any
     bare: Any
     optimizer: Any
+    average: Any = None
+    decay: float = 0.0
+
+    @property
+    def judged(self) -> Any:
+        """The model that is scored and kept."""
+        return self.bare if self.average is None else self.average
 
     @property
     def world(self) -> int:
@@ -254,6 +270,8 @@ def _step(
     draws = rng_for(settings.seed, "step", task.name, position.step, rank)
     torch.manual_seed(int(draws.integers(2**62)))
     values, norm = _learn(task, machine, settings, rows)
+    if machine.average is not None:
+        follow(machine.average, machine.bare, decay=machine.decay, step=position.step)
     if not math.isfinite(sum(values)):
         raise InputError(
             f"The loss is {sum(values)} in step {position.total + 1}: training has run away. Next step: start again "
@@ -326,9 +344,9 @@ def _judge(
             )
         )
 
-    machine.bare.eval()
+    machine.judged.eval()
     with torch.no_grad():
-        found = _agreed(task.evaluate(machine.bare, machine.accelerator.device, tell), machine)
+        found = _agreed(task.evaluate(machine.judged, machine.accelerator.device, tell), machine)
     better = position.best is None or (
         found.score > position.best if task.higher_is_better else found.score < position.best
     )
@@ -341,6 +359,7 @@ def _judge(
         "train_loss": None if losses is None else sum(losses),
         "train_losses": None if losses is None else dict(zip(task.parts, losses, strict=True)),
         "dev_loss": found.loss, "dev_losses": found.part_losses, "dev_scores": found.part_scores,
+        **{f"dev_{name}": values for name, values in found.more.items()},
     }  # fmt: skip
     position.history.append(line)
     keeper.log(position, line)
@@ -348,20 +367,8 @@ def _judge(
         keeper.save_best(position)
     keeper.save(position)
     loss = None if losses is None else sum(losses)
-    keeper.tell(
-        Progress(
-            task.name,
-            position.epoch,
-            settings.epochs,
-            1,
-            1,
-            loss,
-            found.score,
-            position.best,
-            "scoring",
-            True,
-        )
-    )
+    where = (task.name, position.epoch, settings.epochs, 1, 1)
+    keeper.tell(Progress(*where, loss, found.score, position.best, "scoring", True))
 
 
 def _agreed(found: Evaluation, machine: Machine) -> Evaluation:

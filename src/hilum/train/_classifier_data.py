@@ -1,0 +1,196 @@
+"""From images with labels to what the tasks of a training learn and are judged by: decoded, split, checked."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hilum.core.errors import InputError
+from hilum.core.matrix import LEFT_OUT
+from hilum.train.checkpoints import write_whole
+from hilum.train.classifier_config import ClassifierTraining
+from hilum.train.classifier_losses import targets_of, truth_of
+from hilum.train.classifying import Shown
+from hilum.train.image_cache import Decoded, check_some_left, decode
+from hilum.train.image_data import ImageRows
+from hilum.train.image_set import ImageSet
+from hilum.train.split import split_rows
+
+LEFT_OUT_FILE = "left_out.csv"
+_MOST_WORKERS = 16
+
+
+class Sides(NamedTuple):
+    """The images to learn from and those to choose by, decoded, with what they are."""
+
+    train: ImageSet
+    dev: ImageSet
+    train_rows: ImageRows
+    dev_rows: ImageRows
+    notes: tuple[str, ...]
+    left_out: int
+
+
+def workers_of(config: ClassifierTraining) -> int:
+    """Threads that bring images: those asked for, else one per CPU and at most 16."""
+    if config.workers is not None:
+        return config.workers
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cpus, _MOST_WORKERS)
+
+
+def make_sides(
+    config: ClassifierTraining,
+    images: ImageSet,
+    dev: ImageSet | None,
+    cache: Path,
+    *,
+    tell: Callable[[str], None],
+) -> Sides:
+    """Decode all images once, leave out those that cannot be read, and put images aside for choosing.
+
+    Images of one patient, and images that are equal to the byte, stay on one side. Raises InputError when no image
+    can be used, or no finding can be ranked on the images put aside.
+    """
+    every = images if dev is None else _joined(images, dev)
+    decoded = decode(
+        every.sources, cache, size=config.size_px, fit=config.fit, workers=workers_of(config), tell=tell
+    )
+    check_some_left(decoded, every.sources)
+    write_left_out(config.output / LEFT_OUT_FILE, every, decoded)
+    notes = [*images.notes, *(() if dev is None else (f"dev: {note}" for note in dev.notes))]
+    if decoded.failed:
+        first = "; ".join(f"{every.ids[one.place]}: {one.reason}" for one in decoded.failed[:2])
+        notes.append(
+            f"{len(decoded.failed):,} images could not be read and were left out ({first}); all are in {LEFT_OUT_FILE}"
+        )
+    good = decoded.good()
+    if dev is None:
+        learned, chosen = _split(every, decoded, good, config)
+    else:
+        learned, chosen, told = _apart(every, good, len(images))
+        notes += told
+    sides = Sides(
+        every.take(learned), every.take(chosen), ImageRows(decoded.pixels_NHW, learned),
+        ImageRows(decoded.pixels_NHW, chosen), (), len(decoded.failed),
+    )  # fmt: skip
+    return sides._replace(notes=(*notes, *_check_classes(sides, config)))
+
+
+def shown(images: ImageSet, rows: ImageRows, config: ClassifierTraining) -> Shown:
+    """Images with the targets of the way with uncertain labels, and the truth for scores."""
+    targets_NF = targets_of(images.states_NF, uncertain=config.uncertain, blank=config.blank)
+    return Shown(rows, targets_NF, truth_of(images.states_NF, blank=config.blank))
+
+
+def _joined(images: ImageSet, dev: ImageSet) -> ImageSet:
+    return replace(
+        images,
+        ids=(*images.ids, *dev.ids),
+        studies=(*images.studies, *dev.studies),
+        patients=(*images.patients, *dev.patients),
+        sources=(*images.sources, *dev.sources),
+        states_NF=np.concatenate([images.states_NF, dev.states_NF]),
+    )
+
+
+def _split(
+    every: ImageSet, decoded: Decoded, good: npt.NDArray[np.intp], config: ClassifierTraining
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    same = [
+        f"{zlib.crc32(decoded.pixels_NHW[i]):08x} {zlib.adler32(decoded.pixels_NHW[i]):08x}" for i in good
+    ]
+    patients = [every.patients[i] for i in good]
+    try:
+        split = split_rows([same], share=config.dev_share, seed=config.seed, groups=[patients])[0]
+    except InputError as error:
+        raise InputError(
+            f"{every.name}: {len(good):,} images of {len(set(patients)):,} patients are too few to put "
+            f"{config.dev_share:.0%} of them aside for choosing the checkpoint. Next step: more images, another "
+            "--dev-share, or images of their own for it (--dev-images, --dev-split)."
+        ) from error
+    return good[split.train], good[split.dev]
+
+
+def _apart(
+    every: ImageSet, good: npt.NDArray[np.intp], learned: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], list[str]]:
+    """The images that were named for each side; patients of the dev set are not learned from."""
+    chosen = good[good >= learned]
+    theirs = {every.patients[i] for i in chosen} - {""}
+    kept = [i for i in good[good < learned] if every.patients[i] not in theirs]
+    if not kept or not len(chosen):
+        side = (
+            "to choose the checkpoint by" if kept else "to learn from that is not of a patient of the dev set"
+        )
+        raise InputError(f"There is no image left {side}. Next step: name other images for the two sides.")
+    lost = int((good < learned).sum()) - len(kept)
+    notes = [f"{lost:,} images of patients of the dev set were not learned from"] if lost else []
+    return np.array(kept, dtype=np.intp), chosen, notes
+
+
+def _check_classes(sides: Sides, config: ClassifierTraining) -> list[str]:
+    """Notes on findings with one class; raises InputError when none can be learned or ranked."""
+    learned = truth_of(sides.train.states_NF, blank=config.blank)
+    chosen = truth_of(sides.dev.states_NF, blank=config.blank)
+    names = sides.train.findings
+    notes = [
+        (
+            f"{len(sides.train):,} images of {_patients(sides.train)} to learn from, {len(sides.dev):,} of "
+            f"{_patients(sides.dev)} to choose by"
+        )
+    ]
+    for what, truth_NF, told in (
+        ("to learn from", learned, "nothing can be learned of them"),
+        ("to choose by", chosen, "they have no AUROC and do not count in the score"),
+    ):
+        one = [name for name, column in zip(names, truth_NF.T, strict=True) if not _both(column)]
+        if len(one) == len(names):
+            raise InputError(
+                f"Every finding has one class only among the {len(truth_NF):,} images {what} "
+                f"({_counts(names, truth_NF)}), so {told.replace('they have', 'there is')}. Next step: more images, "
+                "other --findings, another --dev-share or --seed."
+            )
+        if one:
+            notes.append(f"{', '.join(one)}: one class only among the images {what}; {told}")
+    return notes
+
+
+def _patients(images: ImageSet) -> str:
+    n = len({one for one in images.patients if one})
+    return f"{n:,} patients" if n else "patients that are not named"
+
+
+def _both(column: npt.NDArray[np.int8]) -> bool:
+    return len(np.unique(column[column != LEFT_OUT])) == 2
+
+
+def _counts(names: Sequence[str], truth_NF: npt.NDArray[np.int8]) -> str:
+    shown_names = list(names)[:3]
+    parts = [
+        f"{name}: {int((truth_NF[:, f] == 1).sum()):,} positive, {int((truth_NF[:, f] == 0).sum()):,} negative"
+        for f, name in enumerate(shown_names)
+    ]
+    return "; ".join(parts) + ("; ..." if len(names) > len(shown_names) else "")
+
+
+def write_left_out(path: Path, every: ImageSet, decoded: Decoded) -> None:
+    """A table of the images that could not be read, and why; none when all could."""
+    if not decoded.failed:
+        path.unlink(missing_ok=True)
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "reason"])
+    writer.writerows((every.ids[one.place], one.reason) for one in decoded.failed)
+    content = text.getvalue().encode("utf-8", "replace")
+    write_whole(path, lambda file: file.write(content))
