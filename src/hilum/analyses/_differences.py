@@ -69,10 +69,12 @@ def compare_sources(
     findings: Sequence[str],
     replicates: int = 1000,
     seed: int = 0,
+    groups: Sequence[str] | None = None,
 ) -> Compared:
     """F1 of every source (0/1 arrays [N, F], LEFT_OUT where it has no label) on shared resamples of the rows.
 
     The intervals are percentiles of the paired differences over the replicates (VisualCheXbert, section 4.6.3).
+    `groups`, one id per row, resamples whole groups (patients).
     """
     positives = np.array([(column == 1).sum() for column in truth_NF.T], dtype=np.float64)
     names = list(predictions)
@@ -84,7 +86,8 @@ def compare_sources(
         ]
         return np.stack(parts, axis=-2)
 
-    values = bootstrap(statistic, len(truth_NF), replicates=replicates, rng=rng_for(seed, "differences"))
+    rng = rng_for(seed, "differences")
+    values = bootstrap(statistic, len(truth_NF), replicates=replicates, rng=rng, groups=groups)
     points = statistic(None)
     return Compared(
         tuple(findings),

@@ -20,10 +20,13 @@ from hilum.cli import (
     export,
     label,
     look,
+    phantom,
+    predict,
     score,
     selftest,
     study,
     train,
+    train_classifier,
 )
 from hilum.cli.map import map_labels
 from hilum.core.errors import HilumError
@@ -86,6 +89,8 @@ for _command in (label.label, explain.explain, selftest.selftest, agree.agree, s
 app.command(name="map")(told(map_labels))
 app.command()(told(doctor.doctor))
 app.command()(told(look.look))
+app.command()(told(predict.predict))
+app.command()(told(phantom.phantom))
 app.command()(told(convert.convert))
 app.command()(told(calibrate.calibrate))
 app.command(name="export")(told(export.export_model))
@@ -95,11 +100,12 @@ for _name, _study in study.COMMANDS.items():
 app.add_typer(_studies)
 _trainings = typer.Typer(
     name="train",
-    help="Training: reports and labels in, a model of your own out.",
+    help="Training: reports or images with labels in, a model of your own out.",
     no_args_is_help=True,
     context_settings=app.info.context_settings,
 )
 _trainings.command(name="labeler")(told(train.train_labeler_command))
+_trainings.command(name="classifier")(told(train_classifier.train_classifier_command))
 app.add_typer(_trainings)
 
 

@@ -8,8 +8,13 @@ import typer
 
 from hilum.cli.study_discrepancy import study_discrepancy
 from hilum.cli.study_labelers import study_labelers
+from hilum.cli.study_visualchexbert import study_visualchexbert
 
-COMMANDS: dict[str, Callable[..., None]] = {"discrepancy": study_discrepancy, "labelers": study_labelers}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "discrepancy": study_discrepancy,
+    "labelers": study_labelers,
+    "visualchexbert": study_visualchexbert,
+}
 """Name under `hilum study` -> the function of the command."""
 
 
@@ -17,7 +22,7 @@ def study_app() -> typer.Typer:
     """The group of commands, without the errors' wrapping that the program adds."""
     return typer.Typer(
         name="study",
-        help="Studies: label files in, tables, figures and one HTML page out.",
+        help="Studies: label files or data sets in, tables, figures and one HTML page out.",
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

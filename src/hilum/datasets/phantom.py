@@ -20,6 +20,7 @@ from hilum.datasets._phantom.folder import (
     REPORTS,
     SETTINGS,
     TABLE,
+    population,
     read_phantom,
     write_phantom,
 )
@@ -64,6 +65,11 @@ class Phantom(DataSet):
         super().__init__(Path() if root is None else root)
         self.is_made = root is None
         self.options = options
+
+    @property
+    def population(self) -> str:
+        """Whose patients these are: equal patient ids of phantoms of two seeds are two patients."""
+        return f"seed {self.options.seed}" if self.is_made else population(self.root)
 
     def _studies(self, split: str | None) -> Iterator[Study]:
         if self.is_made:
@@ -121,10 +127,12 @@ def build(
     causes: Collection[str] = CAUSES,
     noise: float = 0.0,
     draw: bool = True,
+    times: float = 1.0,
 ) -> Phantom:
     """The phantom: without `root` made on the way, with it read from what `write` has put there.
 
     seed, n, size: which, how many studies, how wide the images. causes: the causes of disagreement that are on
     (`CAUSES`; none of them: the report says what is drawn). noise: slips of typing. draw: False leaves pixels out.
+    times: all rates of disagreement are multiplied by it; 0 is the same as no cause. Images do not depend on it.
     """
-    return Phantom(root, PhantomOptions(seed, n, size, frozenset(causes), noise, draw))
+    return Phantom(root, PhantomOptions(seed, n, size, frozenset(causes), noise, draw, times))

@@ -1,7 +1,7 @@
 """Simple measured rules that say what is odd about an image before a model sees it.
 
 The measures work on the grey ranks of a 32 x 32 copy without its empty borders. The outlines they are compared with
-are invented (`_speech/templates.py`); the thresholds and the four numbers of the lateral rule were set on one half of public
+are invented (`_templates.py`); the thresholds and the four numbers of the lateral rule were set on one half of public
 images, and `benchmarks/image_guard.py` counts on the other half how often the rules are wrong. `docs/images.md` has
 the counts. The rules see what they measure and no more: a photograph of a dog can pass.
 """

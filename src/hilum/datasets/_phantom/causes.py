@@ -28,6 +28,7 @@ _CHANGE = 0.3
 _PLAIN = 0.5  # how much less often a plain finding is hedged than a borderline one
 _SAID = (State.POSITIVE, State.UNCERTAIN)
 _INTENSIVE_CARE = 2
+_MOST = 0.95  # a rate that is multiplied stays at or below this, unless it was above it before
 
 
 class Telling(NamedTuple):
@@ -71,6 +72,16 @@ def check_causes(causes: Collection[str]) -> frozenset[str]:
     return frozenset(causes)
 
 
+def multiplied(rate: float, times: float) -> float:
+    """A rate of disagreement `times` as high, but no higher than 0.95 unless it was so before."""
+    return min(rate * times, max(rate, _MOST))
+
+
+def device_rule_acts(times: float, draw: float) -> bool:
+    """Whether the device rule, which always acts as frozen, acts on one study; `draw` is from [0, 1)."""
+    return draw < times
+
+
 @cache
 def _order() -> tuple[tuple[int, tuple[int, ...]], ...]:
     """(place, places of its children): children before their parents; No Finding is left out."""
@@ -84,13 +95,14 @@ def _order() -> tuple[tuple[int, tuple[int, ...]], ...]:
 
 @dataclass(frozen=True)
 class Reader:
-    """One reading: how often each cause strikes, with the draws of this study."""
+    """One reading: how often each cause strikes, with the draws of this study; `times` multiplies all rates."""
 
     rates: Rates
     causes: frozenset[str]
     draws: Sequence[float]
     visit: Visit
     prior: Visit | None
+    times: float = 1.0
 
     @property
     def number(self) -> int:
@@ -107,7 +119,8 @@ class Reader:
         if cause not in self.causes:
             return False
         draw = self.draws[2 + place * len(_PER_FINDING) + _PER_FINDING.index(cause)]
-        return draw < self.rates.by_cause[f"{cause}, {way}" if way else cause][place] * factor
+        rate = self.rates.by_cause[f"{cause}, {way}" if way else cause][place] * factor
+        return draw < multiplied(rate, self.times)
 
     def course(self, place: int) -> str:
         """How a finding that is there has changed since the prior study."""
@@ -160,10 +173,19 @@ class Reader:
 
 
 def tell(
-    visit: Visit, prior: Visit | None, *, rates: Rates, causes: frozenset[str], draws: Sequence[float]
+    visit: Visit,
+    prior: Visit | None,
+    *,
+    rates: Rates,
+    causes: frozenset[str],
+    draws: Sequence[float],
+    times: float = 1.0,
 ) -> Told:
-    """What the reader of one study tells of each finding; `draws` are `draws_needed()` numbers from [0, 1)."""
-    reader = Reader(rates, causes, draws, visit, prior)
+    """What the reader of one study tells of each finding; `draws` are `draws_needed()` numbers from [0, 1).
+
+    `times` multiplies all rates (see `multiplied`); with 0 what is there is told.
+    """
+    reader = Reader(rates, causes, draws, visit, prior, times)
     found = [Telling()] * len(CHEXPERT14)
     for place, children in _order():
         told = [found[c] for c in children if found[c].is_told]
@@ -174,7 +196,8 @@ def tell(
         if any(found[c].findings in _SAID or not found[c].deniable for c in children):
             one = one._replace(deniable=False)
         found[place] = one
-    return Told(tuple(found), OUTSIDE in causes and draws[1] < rates.outside, reader.number)
+    outside = OUTSIDE in causes and draws[1] < multiplied(rates.outside, times)
+    return Told(tuple(found), outside, reader.number)
 
 
 def image_states(visit: Visit, *, device_rule: bool) -> tuple[State, ...]:

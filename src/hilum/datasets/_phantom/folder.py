@@ -96,7 +96,18 @@ def write_phantom(
 
 
 def _settings(options: PhantomOptions) -> dict[str, Any]:
-    return {"synthetic": "yes", "version": VERSION, **asdict(options), "causes": sorted(options.causes)}
+    found = {"synthetic": "yes", "version": VERSION, **asdict(options), "causes": sorted(options.causes)}
+    if options.times == 1:  # as before there were other rates
+        del found["times"]
+    return found
+
+
+def population(folder: Path | str) -> str:
+    """Whose patients a written phantom has: those of its seed; "" where that is not known."""
+    try:
+        return f"seed {json.loads((Path(folder) / SETTINGS).read_bytes())['seed']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _settings_text(options: PhantomOptions) -> str:

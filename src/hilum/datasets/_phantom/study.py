@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,7 @@ from hilum.datasets._phantom.causes import (
     DEVICE_RULE,
     Disagreements,
     check_causes,
+    device_rule_acts,
     disagreements,
     draws_needed,
     image_states,
@@ -35,7 +37,9 @@ class PhantomOptions:
     """What decides every byte of the phantom.
 
     `causes`: the causes of disagreement that are on. `noise`: slips of typing in reports, 0 for none, 1 for as many
-    as in the generated reports. `draw`: without it, images have no pixels, boxes or masks.
+    as in the generated reports. `draw`: without it, images have no pixels, boxes or masks. `times`: all rates of
+    disagreement are multiplied by it (at most to 0.95): 0 for none, as without causes, 1 for the frozen rates.
+    Images do not depend on it.
     """
 
     seed: int = 0
@@ -44,6 +48,7 @@ class PhantomOptions:
     causes: frozenset[str] = field(default_factory=lambda: frozenset(CAUSES))
     noise: float = 0.0
     draw: bool = True
+    times: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "causes", check_causes(self.causes))
@@ -51,6 +56,10 @@ class PhantomOptions:
             raise InputError(f"{self.n} studies were asked for; allowed: 0 or more.")
         if self.noise < 0:
             raise InputError(f"noise is {self.noise}; allowed: 0 or more.")
+        if not 0 <= self.times < math.inf:
+            raise InputError(
+                f"times is {self.times}; allowed: 0 (no disagreement) or more, 1 for the frozen rates."
+            )
 
 
 def phantom_studies(options: PhantomOptions, split: str | None = None) -> Iterator[Study]:
@@ -74,10 +83,10 @@ def make_study(options: PhantomOptions, patient: Patient, number: int) -> Study:
     names = ("patient", patient.number)
     prior = patient.visits[number - 1] if number else None
     draws = rng_for(options.seed, *names, "reader", number).random(draws_needed()).tolist()
-    told = tell(visit, prior, rates=shipped_rates(), causes=options.causes, draws=draws)
+    told = tell(visit, prior, rates=shipped_rates(), causes=options.causes, draws=draws, times=options.times)
     text_draws = Draws(rng_for(options.seed, *names, "report", number))
     written = write_report(patient, visit, told, text_draws, noise=options.noise)
-    image = image_states(visit, device_rule=DEVICE_RULE in options.causes)
+    image = image_states(visit, device_rule=_device_rule(options, *names, number))
     study = patient.study_id(number)
     states = {IMAGE: image, REPORT: written.impression, WHOLE: written.whole}
     meta = {
@@ -102,6 +111,12 @@ def make_study(options: PhantomOptions, patient: Patient, number: int) -> Study:
         licence=LICENCE,
         meta=meta,
     )
+
+
+def _device_rule(options: PhantomOptions, *names: str | int) -> bool:
+    """Whether image readers follow the device rule here; below the frozen rates, those of some studies do."""
+    draw = float(rng_for(options.seed, *names, "device rule").random()) if options.times < 1 else 0.0
+    return DEVICE_RULE in options.causes and device_rule_acts(options.times, draw)
 
 
 def films_of(patient: Patient, number: int) -> tuple[Film, ...]:
