@@ -3,41 +3,27 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
 import polars as pl
 import pytest
-import typer
-from typer.testing import CliRunner
+from commands import runner
 
 from hilum.api import _predict_work
 from hilum.api.predict import PredictJob, predict_file
-from hilum.cli.main import told
 from hilum.cli.predict import predict
 from hilum.models.classifier import load_classifier, new_classifier, save_classifier
 from hilum.models.classifier_spec import ClassifierSpec
 from hilum.models.classify import predict_images
 from hilum.tables.labels import read_probabilities
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
+import tiny_classifier as tiny
 
-def _tiny() -> ModuleType:
-    path = Path(__file__).parents[1] / "train" / "tiny_classifier.py"
-    spec = importlib.util.spec_from_file_location("tiny_classifier", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules.setdefault("tiny_classifier", importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
-
-
-tiny = _tiny()
-app = typer.Typer()
-app.command()(told(predict))
+run = runner(predict)
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +39,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     save_classifier(folder / "model", new_classifier(spec, seed=1).eval())
     return folder
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "200"})
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.stdout, done.stderr
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

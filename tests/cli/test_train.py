@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-import torch
-import typer
-from typer.testing import CliRunner
+from commands import runner
 
-from hilum.cli.main import told
 from hilum.cli.train import train_labeler_command
 from hilum.train import loop
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
+import tiny_training as tiny
+from whole_runs import one_thread
 
-def _tiny() -> ModuleType:
-    path = Path(__file__).parents[1] / "train" / "tiny_training.py"
-    spec = importlib.util.spec_from_file_location("tiny_training", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules.setdefault("tiny_training", importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
-
-
-tiny = _tiny()
-app = typer.Typer()
-app.command()(told(train_labeler_command))
+run = runner(train_labeler_command)
 OPTIONS = (
     "--findings", ",".join(tiny.FINDINGS), "--max-tokens", "32", "--threads", "1", "--epochs", "2",
     "--batch-size", "8", "--device", "cpu", "--section", "both",
@@ -42,17 +28,9 @@ OPTIONS = (
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The mini recipe with a model of a few thousand weights."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     monkeypatch.setattr("hilum.recipes.labeler.MINI_ARCHITECTURE", tiny.TINY)
-    yield
-    torch.set_num_threads(threads)
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "200"})
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.stdout, done.stderr
+    with one_thread():
+        yield
 
 
 @pytest.mark.usefixtures("small")

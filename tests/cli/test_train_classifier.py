@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
-import typer
-from typer.testing import CliRunner
+from commands import runner
 
-from hilum.cli.main import told
 from hilum.cli.train_classifier import train_classifier_command
 from hilum.models.classifier import load_classifier
 from hilum.train import loop
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
+import tiny_classifier as tiny
+from whole_runs import one_thread
 
-def _tiny() -> ModuleType:
-    path = Path(__file__).parents[1] / "train" / "tiny_classifier.py"
-    spec = importlib.util.spec_from_file_location("tiny_classifier", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules.setdefault("tiny_classifier", importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
-
-
-tiny = _tiny()
-app = typer.Typer()
-app.command()(told(train_classifier_command))
+run = runner(train_classifier_command)
 OPTIONS = (
     "--size", "32", "--epochs", "2", "--batch-size", "8", "--threads", "1", "--workers", "1", "--device", "cpu",
     "--dev-share", "0.3", "--lr", "0.01", "--ema", "0.9",
@@ -42,17 +29,9 @@ OPTIONS = (
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The mini recipe with a model of a few hundred weights."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     monkeypatch.setattr("hilum.recipes.classifier.SMALL_DENSENET", tiny.TINY)
-    yield
-    torch.set_num_threads(threads)
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "200"})
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.stdout, done.stderr
+    with one_thread():
+        yield
 
 
 @pytest.mark.usefixtures("small")

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 import safetensors.torch
 import torch
 from tiny_classifier import FINDINGS, files_of, into, tiny_classifier, write_images
+from whole_runs import ENDS_OF_FIRST_TASK, Killed, killed_at
 
 from hilum.core.errors import InputError, OutputError, ResumeError
 from hilum.core.matrix import LEFT_OUT
@@ -28,18 +29,7 @@ from hilum.train.classifier import ClassifierResult, train_classifier
 from hilum.train.loop import Progress
 
 HERE = Path(__file__).parent
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: nothing may catch it."""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +38,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("classifier")
     train_classifier(tiny_classifier(folder, "whole", uncertain="self-training"))
     return folder
-
-
-def killed_at(when: Callable[[Progress], bool]) -> Callable[[Progress], None]:
-    def look(progress: Progress) -> None:
-        if when(progress):
-            raise Killed
-
-    return look
 
 
 def trained(folder: Path, output: Path, **choices: Any) -> ClassifierResult:
@@ -111,10 +93,7 @@ def test_two_runs_give_the_same_bytes(shared: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "when",
     [
-        pytest.param(lambda p: p.done == 1 and p.doing == "training", id="first step"),
-        pytest.param(lambda p: p.task == "labels" and p.done == 5, id="between two saves"),
-        pytest.param(lambda p: p.task == "labels" and p.doing == "scoring", id="while scoring"),
-        pytest.param(lambda p: p.task == "labels" and p.scored and p.epoch == 2, id="end of the first task"),
+        *ENDS_OF_FIRST_TASK,
         pytest.param(lambda p: p.task == "self-training" and p.done == 8, id="second task"),
         pytest.param(
             lambda p: p.task == "self-training" and p.scored and p.epoch == 2, id="after the last epoch"

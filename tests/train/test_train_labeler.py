@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 import safetensors.torch
 import torch
 from tiny_training import FINDINGS, tiny_config, weights, write_csv, write_files, write_soft
+from whole_runs import ENDS_OF_FIRST_TASK, Killed, killed_at
 
 from hilum.core.errors import InputError, OutputError, ResumeError
 from hilum.models.report_encoder import load_encoder
@@ -24,18 +25,7 @@ from hilum.train.labeler import TrainingResult, train_labeler
 from hilum.train.loop import Progress
 
 HERE = Path(__file__).parent
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: nothing may catch it."""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +50,6 @@ def two_steps(folder: Path, output: str, **choices: Any) -> LabelerTraining:
 
 def log_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def killed_at(when: Callable[[Progress], bool]) -> Callable[[Progress], None]:
-    def look(progress: Progress) -> None:
-        if when(progress):
-            raise Killed
-
-    return look
 
 
 def test_a_run_leaves_all_that_was_promised(shared: Path) -> None:
@@ -119,10 +101,7 @@ def test_two_runs_give_the_same_bytes(shared: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "when",
     [
-        pytest.param(lambda p: p.done == 1 and p.doing == "training", id="first step"),
-        pytest.param(lambda p: p.task == "labels" and p.done == 5, id="between two saves"),
-        pytest.param(lambda p: p.task == "labels" and p.doing == "scoring", id="while scoring"),
-        pytest.param(lambda p: p.task == "labels" and p.scored and p.epoch == 2, id="end of the first task"),
+        *ENDS_OF_FIRST_TASK,
         pytest.param(lambda p: p.task == "experts" and p.epoch == 2, id="second task"),
         pytest.param(lambda p: p.task == "experts" and p.epoch == 2 and p.scored, id="after the last epoch"),
     ],

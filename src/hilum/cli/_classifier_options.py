@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from hilum.cli import _run_options as options
+
 Recipe = Annotated[
     str, typer.Option(metavar="NAME", help="mini (minutes on a CPU), chexpert or chexnet (DenseNet-121).")
 ]
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")]
 Data = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="A data set; `hilum doctor` lists them.", rich_help_panel="Images"),
@@ -177,10 +178,7 @@ Augment = Annotated[
         rich_help_panel="Steps",
     ),
 ]
-Epochs = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Most epochs.", show_default="by recipe", rich_help_panel="Steps"),
-]
+Epochs = Annotated[int | None, options.epochs("Steps")]
 BatchSize = Annotated[
     int | None,
     typer.Option(
@@ -191,21 +189,8 @@ BatchSize = Annotated[
         rich_help_panel="Steps",
     ),
 ]
-Parts = Annotated[
-    int | None,
-    typer.Option(
-        "--accumulate",
-        min=1,
-        metavar="N",
-        help="Cut a batch into N passes, to save memory.",
-        show_default="1",
-        rich_help_panel="Steps",
-    ),
-]
-LearningRate = Annotated[
-    float | None,
-    typer.Option(metavar="RATE", help="Learning rate.", show_default="by recipe", rich_help_panel="Steps"),
-]
+Parts = Annotated[int | None, options.parts("Steps")]
+LearningRate = Annotated[float | None, options.learning_rate("by recipe", "Steps")]
 WeightDecay = Annotated[
     float | None,
     typer.Option(metavar="RATE", help="Decay of weights (AdamW).", show_default="0", rich_help_panel="Steps"),
@@ -235,30 +220,10 @@ DevShare = Annotated[
         rich_help_panel="Steps",
     ),
 ]
-Patience = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Stop after N epochs that brought nothing.",
-        show_default="3; mini 8",
-        rich_help_panel="Steps",
-    ),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Mixed precision: no, bf16 or fp16.",
-        show_default="no",
-        rich_help_panel="Machine",
-    ),
-]
-Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.", rich_help_panel="Machine")]
-Threads = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="CPU threads.", show_default="torch's", rich_help_panel="Machine"),
-]
+Patience = Annotated[int | None, options.patience("3; mini 8", "Steps")]
+Precision = Annotated[str | None, options.precision("Machine")]
+Device = Annotated[str, options.device("Machine")]
+Threads = Annotated[int | None, options.threads("Machine")]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -275,9 +240,3 @@ Cache = Annotated[
         metavar="DIR", help="Keep decoded images here, for other runs too.", rich_help_panel="Machine"
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of all that is random.")]
-SaveEvery = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="STEPS", help="How often to save besides every epoch.", show_default="500"),
-]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Forget an earlier run in the folder and start again.")]

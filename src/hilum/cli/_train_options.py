@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hilum.cli import _run_options as options
+
 Recipe = Annotated[str, typer.Option(metavar="NAME", help="chexbert, visualchexbert or mini.")]
 Reports = Annotated[Path, typer.Option(metavar="FILE", help="Reports, in anything that `hilum label` reads.")]
 Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="Labels of any labeler: 1, 0, -1, blank.")]
@@ -31,7 +33,6 @@ Checkpoint = Annotated[
         "--from", metavar="DIR", help="A model that `hilum train` or `hilum convert` wrote, to go on from."
     ),
 ]
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")]
 Vocabulary = Annotated[
     str | None, typer.Option(metavar="NAME", help="chexpert14 or nih14.", show_default="chexpert14")
 ]
@@ -60,9 +61,7 @@ Key = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that
 Group = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Reports of one group (a patient) stay on one side.")
 ]
-Epochs = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Most epochs.", show_default="by recipe")
-]
+Epochs = Annotated[int | None, options.epochs()]
 ExpertEpochs = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Most epochs of the second step.", show_default="by recipe"),
@@ -71,19 +70,8 @@ BatchSize = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Reports per step, over all devices.", show_default="18; mini 32"),
 ]
-Parts = Annotated[
-    int | None,
-    typer.Option(
-        "--accumulate",
-        min=1,
-        metavar="N",
-        help="Cut a batch into N passes, to save memory.",
-        show_default="1",
-    ),
-]
-LearningRate = Annotated[
-    float | None, typer.Option(metavar="RATE", help="Learning rate.", show_default="2e-5; mini 5e-4")
-]
+Parts = Annotated[int | None, options.parts()]
+LearningRate = Annotated[float | None, options.learning_rate("2e-5; mini 5e-4")]
 ExpertLearningRate = Annotated[
     float | None,
     typer.Option(metavar="RATE", help="Learning rate of the second step.", show_default="as --lr"),
@@ -108,12 +96,7 @@ DevShare = Annotated[
     float | None,
     typer.Option(metavar="SHARE", help="Rows put aside for choosing the checkpoint.", show_default="0.15"),
 ]
-Patience = Annotated[
-    int | None,
-    typer.Option(
-        min=1, metavar="N", help="Stop after N epochs that brought nothing.", show_default="by recipe"
-    ),
-]
+Patience = Annotated[int | None, options.patience("by recipe")]
 Paraphrase = Annotated[
     str | None,
     typer.Option(
@@ -122,14 +105,6 @@ Paraphrase = Annotated[
         "or both with + between.",
     ),
 ]
-Precision = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Mixed precision: no, bf16 or fp16.", show_default="no")
-]
-Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")]
-Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.", show_default="torch's")]
-Seed = Annotated[int, typer.Option(help="Seed of all that is random.")]
-SaveEvery = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="STEPS", help="How often to save besides every epoch.", show_default="500"),
-]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Forget an earlier run in the folder and start again.")]
+Precision = Annotated[str | None, options.precision()]
+Device = Annotated[str, options.device()]
+Threads = Annotated[int | None, options.threads()]

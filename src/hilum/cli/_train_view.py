@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,7 +16,9 @@ from hilum.cli._meter import BarMeter
 from hilum.cli._tables import print_table
 
 if TYPE_CHECKING:
+    from hilum.api.classifier import ClassifierResult
     from hilum.api.train import TrainingResult
+    from hilum.core.results import ResultTable
     from hilum.train.loop import Progress as Done
 
 
@@ -77,6 +81,19 @@ def _scores(done: Done) -> str:
 
 def show_result(result: TrainingResult) -> None:
     """Dev scores, steps, and where everything is; or how to go on."""
+    show_run(result, [] if result.table is None else [result.table], rows="rows")
+
+
+def show_run(
+    result: TrainingResult | ClassifierResult,
+    tables: Sequence[ResultTable],
+    *,
+    rows: str,
+    notes: Sequence[str] = (),
+    page: Path | None = None,
+    speed: str = "",
+) -> None:
+    """Tables, steps, notes, and where everything is; or how to go on. `rows`: what a step learns from."""
     if not result.finished:
         typer.echo(
             f"stopped after step {result.trained_steps:,}; everything is saved in {result.folder}. "
@@ -86,15 +103,19 @@ def show_result(result: TrainingResult) -> None:
         return
     if os.environ.get("RANK", "0") != "0":  # under a launcher the first process speaks for all
         return
-    if result.table is not None:
-        print_table(result.table)
+    for table in tables:
+        print_table(table)
     typer.echo("")
     for step in result.steps:
         typer.echo(
-            f"{step.name}: {step.train_rows:,} rows to learn from, {step.dev_rows:,} to choose by; "
+            f"{step.name}: {step.train_rows:,} {rows} to learn from, {step.dev_rows:,} to choose by; "
             f"{step.epochs} epochs, best {step.metric} {step.best:.4f} after epoch {step.best_epoch}"
         )
+    for note in notes:
+        typer.echo(note)
     typer.echo(f"Model: {result.model}")
+    if page is not None:
+        typer.echo(f"Page: {page}")
     typer.echo(f"Log: {result.folder / 'log.jsonl'}; TensorBoard: {result.folder / 'tensorboard'}")
     typer.echo(f"How it was made: {result.folder / 'config.json'}")
-    typer.echo(f"{result.trained_steps:,} steps, {timedelta(seconds=round(result.seconds))}")
+    typer.echo(f"{result.trained_steps:,} steps, {timedelta(seconds=round(result.seconds))}{speed}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from hilum.cli import _run_options as common
 from hilum.cli import _table_options as tables
 from hilum.cli import _train_options as options
 
@@ -18,7 +19,7 @@ def train_labeler_command(
     soft_labels: options.SoftLabels = None,
     init: options.Init = None,
     checkpoint: options.Checkpoint = None,
-    output: options.Output,
+    output: common.Output,
     vocabulary: options.Vocabulary = None,
     findings: options.Findings = None,
     heads: options.Heads = None,
@@ -42,9 +43,9 @@ def train_labeler_command(
     precision: options.Precision = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
-    seed: options.Seed = 0,
-    save_every: options.SaveEvery = None,
-    fresh: options.Fresh = False,
+    seed: common.Seed = 0,
+    save_every: common.SaveEvery = None,
+    fresh: common.Fresh = False,
 ) -> None:
     """Train a neural report labeler; the model is DIR/model, for `hilum label --labeler RECIPE --weights DIR/model`.
 

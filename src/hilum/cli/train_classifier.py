@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from hilum.cli import _classifier_options as options
+from hilum.cli import _run_options as common
 
 if TYPE_CHECKING:
     from hilum.api.classifier import ClassifierResult
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 def train_classifier_command(
     *,
     recipe: options.Recipe = "mini",
-    output: options.Output,
+    output: common.Output,
     data: options.Data = None,
     root: options.Root = None,
     data_option: options.DataOption = None,
@@ -60,9 +59,9 @@ def train_classifier_command(
     threads: options.Threads = None,
     workers: options.Workers = None,
     cache: options.Cache = None,
-    seed: options.Seed = 0,
-    save_every: options.SaveEvery = None,
-    fresh: options.Fresh = False,
+    seed: common.Seed = 0,
+    save_every: common.SaveEvery = None,
+    fresh: common.Fresh = False,
 ) -> None:
     """Train an image classifier; the model is DIR/model, for `hilum predict IMAGES --weights DIR/model`.
 
@@ -120,32 +119,8 @@ def _architecture(backbone: str | None) -> Any:
 
 def show_classifier(result: ClassifierResult) -> None:
     """Dev scores, steps, and where everything is; or how to go on."""
-    from hilum.cli._tables import print_table
+    from hilum.cli._train_view import show_run
 
-    if not result.finished:
-        typer.echo(
-            f"stopped after step {result.trained_steps:,}; everything is saved in {result.folder}. "
-            "Run the same command again to go on.",
-            err=True,
-        )
-        return
-    if os.environ.get("RANK", "0") != "0":  # under a launcher the first process speaks for all
-        return
-    for table in result.tables:
-        print_table(table)
-    typer.echo("")
-    for step in result.steps:
-        typer.echo(
-            f"{step.name}: {step.train_rows:,} images to learn from, {step.dev_rows:,} to choose by; "
-            f"{step.epochs} epochs, best {step.metric} {step.best:.4f} after epoch {step.best_epoch}"
-        )
-    if result.left_out:
-        typer.echo(f"{result.left_out:,} images could not be read: {result.folder / 'left_out.csv'}")
-    typer.echo(f"Model: {result.model}")
-    if (result.folder / "page").is_dir():
-        typer.echo(f"Page: {result.folder / 'page' / 'index.html'}")
-    typer.echo(f"Log: {result.folder / 'log.jsonl'}; TensorBoard: {result.folder / 'tensorboard'}")
-    typer.echo(f"How it was made: {result.folder / 'config.json'}")
     speed = (
         ""
         if result.speed is None
@@ -154,4 +129,13 @@ def show_classifier(result: ClassifierResult) -> None:
             "time waiting for images"
         )
     )
-    typer.echo(f"{result.trained_steps:,} steps, {timedelta(seconds=round(result.seconds))}{speed}")
+    left_out = f"{result.left_out:,} images could not be read: {result.folder / 'left_out.csv'}"
+    page = result.folder / "page"
+    show_run(
+        result,
+        result.tables,
+        rows="images",
+        notes=[left_out] if result.left_out else [],
+        page=page / "index.html" if page.is_dir() else None,
+        speed=speed,
+    )

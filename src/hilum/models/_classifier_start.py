@@ -11,7 +11,6 @@ from hilum.models._classifier_files import (
     COUNTER,
     HEAD,
     SPEC,
-    WEIGHTS,
     check_fit,
     load_backbone,
     read_config,
@@ -20,6 +19,7 @@ from hilum.models._classifier_files import (
 )
 from hilum.models._classifier_weights import read_classifier_checkpoint
 from hilum.models._neural import torch
+from hilum.models._weight_files import WEIGHTS
 from hilum.models.classifier_spec import ClassifierSpec
 from hilum.models.densenet import DenseNet
 

@@ -12,9 +12,7 @@ Styles and where they come from:
 
 from __future__ import annotations
 
-import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from pathlib import Path
 from hilum.core.errors import InputError, UnknownNameError
 from hilum.models._classifier_files import COUNTER, HEAD, check_fit, read_tensors
 from hilum.models._neural import torch
+from hilum.models._plain_files import check_file, load_plain
 from hilum.models.densenet import DenseNet, DenseNetConfig
 
 TORCHVISION, CHEXPERT, TORCHXRAYVISION = "torchvision", "chexpert", "torchxrayvision"
@@ -32,7 +31,6 @@ _ROOT = "features.conv0.weight"
 _OPERATING = "op_threshs"
 _LEGACY = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 _LAYER = re.compile(r"features\.denseblock(\d+)\.denselayer(\d+)\.norm1\.weight")
-_REFUSED = re.compile(r"GLOBAL ([\w.]+)|(?:class|function|global) ['\"]?([\w.]+)", re.IGNORECASE)
 
 Tensors = dict[str, torch.Tensor]
 
@@ -113,29 +111,15 @@ def _operating_points(points: torch.Tensor | None, outputs: int, path: Path) -> 
 
 
 def _loaded(path: Path) -> object:
-    if not path.is_file():
-        kind = "a folder, not a file" if path.is_dir() else "not there"
-        raise InputError(f"{path} is {kind}. Next step: give the file of a checkpoint.")
-    if path.suffix == ".safetensors":
-        return read_tensors(path)
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise InputError(f"{path} was not loaded: {_why_refused(error)}") from error
-    except Exception as error:  # torch and zipfile raise whatever a broken file makes them
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(
-            f"{path} is no checkpoint that torch can read: {said}. Next step: check that the file is whole."
-        ) from error
+    check_file(path, give="the file of a checkpoint")
+    return read_tensors(path) if path.suffix == ".safetensors" else load_plain(path, why_refused=_why_refused)
 
 
-def _why_refused(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    found = _REFUSED.search(text)
-    if not found:
-        return f"it is no plain checkpoint ({text[:160]}). Next step: check that the file is whole."
+def _why_refused(asked: str | None, said: str) -> str:
+    if asked is None:
+        return f"it is no plain checkpoint ({said}). Next step: check that the file is whole."
     return (
-        f"it asks for {found.group(1) or found.group(2)}, so it is a whole pickled model or has one in it, and loading "
+        f"it asks for {asked}, so it is a whole pickled model or has one in it, and loading "
         "that could run code. Only tensors and plain values are read. Next step: where the file can be trusted and the "
         "program that wrote it is installed, load it there and save its tensors alone: "
         "torch.save(model.state_dict(), 'weights.pt')."

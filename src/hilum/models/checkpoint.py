@@ -11,18 +11,17 @@ BERT-base's (64 numbers per attention head), and its sizes are read from the ten
 
 from __future__ import annotations
 
-import pickle
 import re
-import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hilum.core.errors import InputError, OutputError
-from hilum.models._encoder_files import SPEC, blank_encoder, check_tensors
+from hilum.core.errors import InputError
+from hilum.models._encoder_files import ENCODER, blank_encoder, check_tensors
 from hilum.models._neural import torch, transformers
+from hilum.models._plain_files import check_file, load_plain
+from hilum.models._weight_files import check_free, write_at_once
 from hilum.models.encoder_spec import (
     CHEXBERT,
     VISUALCHEXBERT,
@@ -38,7 +37,6 @@ _PREFIX = "module."
 _IGNORED = ("bert.embeddings.position_ids", "bert.embeddings.token_type_ids")
 _HEAD = re.compile(r"linear_heads\.(\d+)\.weight")
 _LAYER = re.compile(r"bert\.encoder\.layer\.(\d+)\.")
-_REFUSED = re.compile(r"GLOBAL ([\w.]+)|(?:class|function|global) ['\"]?([\w.]+)", re.IGNORECASE)
 _NUMBERS_PER_HEAD = 64
 
 
@@ -89,7 +87,7 @@ def convert_checkpoint(
     cannot be written.
     """
     dest = Path(out)
-    _check_free(dest, force=force)
+    check_free(dest, ENCODER, force=force, forced_by="add --force")
     tensors, left_out = _original(Path(path))
     spec = _spec(tensors, kind, where=str(path))
     if text is not None:
@@ -101,7 +99,7 @@ def convert_checkpoint(
     check_tokenizer(
         loaded_tokenizer, model.bert.config, where=f"The tokenizer in {tokenizer}", same_size=True
     )
-    _write(dest, model, loaded_tokenizer)
+    write_at_once(dest, lambda folder: save_encoder(folder, model, loaded_tokenizer))
     return Converted(dest, model.spec, sum(p.numel() for p in model.parameters()), left_out)
 
 
@@ -109,7 +107,8 @@ def convert_checkpoint(
 
 
 def _original(path: Path) -> Original:
-    found = _loaded(path)
+    check_file(path, give="the checkpoint file, e.g. chexbert.pth")
+    found = load_plain(path, why_refused=_why_refused)
     if isinstance(found, dict) and _STATES in found:
         found = found[_STATES]
     if not isinstance(found, Mapping) or not found or not all(isinstance(key, str) for key in found):
@@ -137,30 +136,12 @@ def _without_prefix(found: Mapping[str, torch.Tensor], path: Path) -> Original:
     return Original({key: value for key, value in tensors.items() if key not in _IGNORED}, left_out)
 
 
-def _loaded(path: Path) -> object:
-    if not path.is_file():
-        kind = "a folder, not a file" if path.is_dir() else "not there"
-        raise InputError(f"{path} is {kind}. Next step: give the checkpoint file, e.g. chexbert.pth.")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{path} was not loaded: {_why_refused(error)}. Only tensors and plain values are read from a checkpoint, "
-            "because anything else could run code. Next step: give the file that the public program saved."
-        ) from error
-    except Exception as error:  # torch and zipfile raise whatever a broken file makes them
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(
-            f"{path} is no checkpoint that torch can read: {said}. Next step: check that the file is whole."
-        ) from error
-
-
-def _why_refused(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    found = _REFUSED.search(text)
-    if found:
-        return f"it asks for {found.group(1) or found.group(2)}"
-    return f"it is no plain checkpoint ({text[:160]})"
+def _why_refused(asked: str | None, said: str) -> str:
+    why = f"it asks for {asked}" if asked else f"it is no plain checkpoint ({said})"
+    return (
+        f"{why}. Only tensors and plain values are read from a checkpoint, because anything else could run code. "
+        "Next step: give the file that the public program saved."
+    )
 
 
 # --- what is in it ---
@@ -256,40 +237,3 @@ def _shape(tensors: Mapping[str, torch.Tensor], key: str, where: str) -> tuple[i
             "BERT labeler of CheXbert or VisualCheXbert."
         )
     return int(tensor.shape[0]), int(tensor.shape[1])
-
-
-# --- writing ---
-
-
-def _check_free(dest: Path, *, force: bool) -> None:
-    if not dest.exists() and not dest.is_symlink():
-        return
-    if dest.is_dir() and not any(dest.iterdir()):
-        return
-    if not (dest.is_dir() and (dest / SPEC).is_file()):
-        raise OutputError(
-            f"{dest} is there and is no report encoder, so it is left alone. Next step: name another folder."
-        )
-    if not force:
-        raise OutputError(
-            f"{dest} already holds a report encoder. Next step: name another folder, or add --force."
-        )
-
-
-def _write(dest: Path, model: ReportEncoder, tokenizer: Any) -> None:
-    """All files into a folder beside `dest` first, which then takes its name."""
-    new, old = (dest.with_name(f".{dest.name}.hilum-{word}") for word in ("unfinished", "replaced"))
-    try:
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
-        save_encoder(new, model, tokenizer)
-        if dest.exists():
-            dest.rename(old)
-        new.rename(dest)
-    except OSError as error:
-        if old.exists() and not dest.exists():
-            old.rename(dest)
-        raise OutputError(f"{dest} cannot be written: {error}. Next step: name another folder.") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from hilum.core.errors import InputError
 from hilum.models._backbones import HfBackbone, blank_hf, densenet_config, inner
 from hilum.models._classifier_files import (
-    WEIGHTS,
     digest_of,
     load_parts,
     read_config,
@@ -25,6 +24,7 @@ from hilum.models._classifier_files import (
 )
 from hilum.models._classifier_start import load_densenet, start_hf
 from hilum.models._neural import torch
+from hilum.models._weight_files import WEIGHTS
 from hilum.models.classifier_spec import ClassifierSpec
 from hilum.models.densenet import DenseNet
 

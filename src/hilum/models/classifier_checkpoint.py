@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from hilum.core.errors import InputError, OutputError
-from hilum.models._classifier_files import HEAD, SPEC, load_backbone
+from hilum.core.errors import InputError
+from hilum.models._classifier_files import CLASSIFIER, HEAD, load_backbone
 from hilum.models._classifier_weights import (
     CHEXPERT,
     STYLES,
@@ -20,6 +19,7 @@ from hilum.models._classifier_weights import (
     read_classifier_checkpoint,
 )
 from hilum.models._neural import torch
+from hilum.models._weight_files import check_free, write_at_once
 from hilum.models.classifier import ImageClassifier, save_classifier
 from hilum.models.classifier_spec import ClassifierSpec, densenet_architecture
 from hilum.models.densenet import DenseNet
@@ -75,7 +75,7 @@ def convert_classifier(
     cannot be written.
     """
     dest = Path(out)
-    _check_free(dest, force=force)
+    check_free(dest, CLASSIFIER, force=force, forced_by="give force")
     found = read_classifier_checkpoint(path, style=style)
     rows = _rows(found, findings, where=str(path))
     unknown = [name for name in frame or {} if name not in FRAMES[found.style]]
@@ -83,7 +83,7 @@ def convert_classifier(
         raise InputError(f"frame has {unknown[0]!r}; allowed: {', '.join(FRAMES[found.style])}.")
     spec = _spec(found, rows, vocabulary, {**FRAMES[found.style], **(frame or {})})
     model = _model(found, spec, list(rows.values()))
-    _write(dest, model)
+    write_at_once(dest, lambda folder: save_classifier(folder, model))
     dropped = tuple(f"{HEAD}* row {place}" for place, name in enumerate(findings) if name is None)
     parameters = sum(p.numel() for p in model.parameters())
     return ConvertedClassifier(dest, spec, parameters, (*found.left_out, *dropped))
@@ -134,37 +134,3 @@ def _model(found: ClassifierCheckpoint, spec: ClassifierSpec, places: list[int])
     load_backbone(backbone, {n: t for n, t in found.tensors.items() if not n.startswith(HEAD)})
     head.load_state_dict({name: found.tensors[HEAD + name][places] for name in ("weight", "bias")})
     return ImageClassifier(backbone, head, spec).eval()
-
-
-def _check_free(dest: Path, *, force: bool) -> None:
-    if not dest.exists() and not dest.is_symlink():
-        return
-    if dest.is_dir() and not any(dest.iterdir()):
-        return
-    if not (dest.is_dir() and (dest / SPEC).is_file()):
-        raise OutputError(
-            f"{dest} is there and is no image classifier, so it is left alone. Next step: name another folder."
-        )
-    if not force:
-        raise OutputError(
-            f"{dest} already holds an image classifier. Next step: name another folder, or give force."
-        )
-
-
-def _write(dest: Path, model: ImageClassifier) -> None:
-    """All files into a folder beside `dest` first, which then takes its name."""
-    new, old = (dest.with_name(f".{dest.name}.hilum-{word}") for word in ("unfinished", "replaced"))
-    try:
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
-        save_classifier(new, model)
-        if dest.exists():
-            dest.rename(old)
-        new.rename(dest)
-    except OSError as error:
-        if old.exists() and not dest.exists():
-            old.rename(dest)
-        raise OutputError(f"{dest} cannot be written: {error}. Next step: name another folder.") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -6,7 +6,6 @@ No torch.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -19,6 +18,15 @@ from hilum.core.errors import InputError
 from hilum.core.imaging import Pixels
 from hilum.core.vocabulary import SHIPPED
 from hilum.images.transforms import FITS, NORMALISATIONS, normalise, resize
+from hilum.models._spec_checks import (
+    check_calibration,
+    check_findings,
+    check_vocabulary,
+    is_a,
+    is_whole,
+    number,
+    parsed,
+)
 
 FORMAT, FORMAT_VERSION = "hilum image classifier", 1
 """The first two fields of hilum_classifier.json; a reader refuses other versions."""
@@ -184,9 +192,8 @@ def _architecture(given: object) -> Mapping[str, Any] | str:
 
 
 def _check(spec: ClassifierSpec) -> None:
-    if spec.vocabulary not in SHIPPED:
-        raise InputError(f"There is no vocabulary {spec.vocabulary!r}. Known: {', '.join(sorted(SHIPPED))}.")
-    _check_findings("findings", spec.findings, SHIPPED[spec.vocabulary].names)
+    check_vocabulary(spec.vocabulary)
+    check_findings("findings", spec.findings, SHIPPED[spec.vocabulary].names)
     for what, got, allowed in (
         ("fit", spec.fit, FITS),
         ("normalisation", spec.normalisation, NORMALISATIONS),
@@ -194,84 +201,37 @@ def _check(spec: ClassifierSpec) -> None:
     ):
         if got not in allowed:
             raise InputError(f"There is no {what} {got!r}. Known: {', '.join(allowed)}.")
-    if not _whole(spec.size_px) or not LEAST_PX <= spec.size_px <= MOST_PX:
+    if not is_whole(spec.size_px) or not LEAST_PX <= spec.size_px <= MOST_PX:
         raise InputError(f"size_px is {spec.size_px!r}; allowed: {LEAST_PX} to {MOST_PX} pixels.")
     has = len(NORMALISATIONS[spec.normalisation].mean)
-    if spec.channels not in (1, 3) or not _whole(spec.channels) or has > spec.channels:
+    if spec.channels not in (1, 3) or not is_whole(spec.channels) or has > spec.channels:
         raise InputError(
             f"channels is {spec.channels!r}, and the normalisation {spec.normalisation!r} gives {has}; allowed: 1 or "
             "3, and no fewer than the normalisation gives."
         )
-    _check_calibration(spec)
-
-
-def _check_findings(field: str, got: Sequence[str], allowed: Sequence[str]) -> None:
-    unknown = [name for name in got if name not in allowed]
-    if unknown:
-        raise InputError(f"{field} name {unknown[0]!r}, which is none of: {', '.join(allowed)}.")
-    if not got or len(set(got)) < len(got):
-        raise InputError(
-            f"{field} must name at least one finding, and none twice; got {', '.join(got) or 'none'}."
-        )
-
-
-def _check_calibration(spec: ClassifierSpec) -> None:
-    if spec.temperatures is not None:
-        good = len(spec.temperatures) == len(spec.findings)
-        if not good or not all(math.isfinite(t) and t > 0 for t in spec.temperatures):
-            raise InputError(f"temperatures must be {len(spec.findings)} numbers above 0, one per finding.")
-    if spec.thresholds is not None:
-        _check_findings("thresholds", tuple(spec.thresholds), spec.findings)
-        if not all(0 <= p <= 1 for p in spec.thresholds.values()):
-            raise InputError("thresholds must be probabilities, from 0 to 1.")
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    check_calibration(spec.temperatures, spec.thresholds, spec.findings, each="finding")
 
 
 # --- JSON ---
 
 
 def _parsed(values: Mapping[str, Any] | str, where: str) -> Mapping[str, Any]:
-    if isinstance(values, str):
-        try:
-            values = json.loads(values)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"it is no JSON: {error}.") from error
-    if not isinstance(values, Mapping):
-        raise InputError(f"{where} must be a JSON object, got {type(values).__name__}.")
     known = [f.name for f in fields(ClassifierSpec)]
-    unknown = [str(name) for name in values if name not in known]
-    missing = [name for name in known[:-2] if name not in values]
-    if unknown or missing:
-        said = f"lacks {missing[0]!r}" if missing else f"has the unknown field {unknown[0][:60]!r}"
-        raise InputError(f"it {said}. Fields are: {', '.join(known)}.")
-    return values
+    return parsed(values, where, required=known[:-2], optional=known[-2:], called="it")
 
 
 def _arguments(values: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(values)
     for name in ("vocabulary", "fit", "normalisation", "outputs"):
-        _is(found[name], str, name)
-    found["findings"] = tuple(_is(v, str, "findings") for v in _is(found["findings"], list, "findings"))
+        is_a(found[name], str, name)
+    found["findings"] = tuple(is_a(v, str, "findings") for v in is_a(found["findings"], list, "findings"))
     for name in ("temperatures", "thresholds"):
         if found.get(name) is None:
             found.pop(name, None)
     if "temperatures" in found:
-        given = _is(found["temperatures"], list, "temperatures")
-        found["temperatures"] = tuple(_number(v, "temperatures") for v in given)
+        heat = is_a(found["temperatures"], list, "temperatures")
+        found["temperatures"] = tuple(number(v, "temperatures") for v in heat)
     if "thresholds" in found:
-        given = _is(found["thresholds"], dict, "thresholds")
-        found["thresholds"] = {_is(k, str, "thresholds"): _number(v, k) for k, v in given.items()}
+        given = is_a(found["thresholds"], dict, "thresholds")
+        found["thresholds"] = {is_a(k, str, "thresholds"): number(v, k) for k, v in given.items()}
     return found
-
-
-def _is(value: Any, kind: type, name: str) -> Any:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{name}: {str(value)[:60]!r} is no {kind.__name__}")
-    return value
-
-
-def _number(value: Any, name: str) -> float:
-    return float(value) if _whole(value) else float(_is(value, float, name))

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from hilum.core.errors import InputError, UnknownNameError
 from hilum.core.vocabulary import COLUMN_ORDERS, SHIPPED, State, Vocabulary
-from hilum.models._spec_json import parsed, spec_fields
+from hilum.models._spec_checks import check_calibration, check_findings, check_vocabulary, parsed
+from hilum.models._spec_json import OPTIONAL, REQUIRED, spec_fields
 from hilum.text.bert_text import FOLDED, TEXT_MODES
 
 CHEXBERT, VISUALCHEXBERT, MINI = "chexbert", "visualchexbert", "mini"
@@ -141,7 +142,7 @@ class EncoderSpec:
 
         Raises InputError, with `where` and the field, for a field that is missing, unknown or of a wrong form.
         """
-        values = spec_fields(parsed(fields, where), where)
+        values = spec_fields(parsed(fields, where, required=REQUIRED, optional=OPTIONAL), where)
         values["heads"] = tuple(Head(*head) for head in values["heads"])
         if "logreg" in values:
             values["logreg"] = LogReg(*values["logreg"])
@@ -192,10 +193,9 @@ def _check(spec: EncoderSpec) -> None:
     """Raises InputError for a spec that contradicts itself."""
     if spec.kind not in KINDS:
         raise InputError(f"There is no kind of encoder {spec.kind!r}. Known: {', '.join(KINDS)}.")
-    if spec.vocabulary not in SHIPPED:
-        raise InputError(f"There is no vocabulary {spec.vocabulary!r}. Known: {', '.join(sorted(SHIPPED))}.")
+    check_vocabulary(spec.vocabulary)
     names = SHIPPED[spec.vocabulary].names
-    _check_findings("heads", spec.findings, names)
+    check_findings("heads", spec.findings, names)
     wrong = [head for head in spec.heads if head.classes not in HEAD_SIZES]
     if wrong:
         raise InputError(
@@ -209,37 +209,14 @@ def _check(spec: EncoderSpec) -> None:
         raise InputError(
             f"window_tokens is {spec.window_tokens}; allowed: 3 to max_tokens, {spec.max_tokens}."
         )
-    _check_calibration(spec)
+    check_calibration(spec.temperatures, spec.thresholds, spec.findings, each="head")
     if spec.logreg is not None:
         _check_logreg(spec.logreg, spec.findings)
 
 
-def _check_findings(field: str, got: Sequence[str], allowed: Sequence[str]) -> None:
-    unknown = [name for name in got if name not in allowed]
-    if unknown:
-        raise InputError(f"{field} name {unknown[0]!r}, which is none of: {', '.join(allowed)}.")
-    if not got or len(set(got)) < len(got):
-        raise InputError(
-            f"{field} must name at least one finding, and none twice; got {', '.join(got) or 'none'}."
-        )
-
-
-def _check_calibration(spec: EncoderSpec) -> None:
-    if spec.temperatures is not None:
-        good = len(spec.temperatures) == len(spec.heads) and all(
-            math.isfinite(t) and t > 0 for t in spec.temperatures
-        )
-        if not good:
-            raise InputError(f"temperatures must be {len(spec.heads)} numbers above 0, one per head.")
-    if spec.thresholds is not None:
-        _check_findings("thresholds", tuple(spec.thresholds), spec.findings)
-        if not all(0 <= p <= 1 for p in spec.thresholds.values()):
-            raise InputError("thresholds must be probabilities, from 0 to 1.")
-
-
 def _check_logreg(logreg: LogReg, findings: Sequence[str]) -> None:
-    _check_findings("logreg inputs", logreg.inputs, findings)
-    _check_findings("logreg findings", logreg.findings, findings)
+    check_findings("logreg inputs", logreg.inputs, findings)
+    check_findings("logreg findings", logreg.findings, findings)
     rows, columns = len(logreg.findings), len(logreg.inputs)
     shaped = len(logreg.coefficients) == len(logreg.intercepts) == rows
     if not shaped or any(len(row) != columns for row in logreg.coefficients):

@@ -19,9 +19,10 @@ from hilum.metrics.finding_ranks import Ranks, rank_findings
 from hilum.metrics.ranking import youden_threshold
 from hilum.metrics.reliability import calibration_error, fit_temperature, log_loss
 from hilum.models.classifier_spec import ClassifierSpec
-from hilum.train._folder import MODEL
+from hilum.train._kept import fields_of, kept_fields, step_results, table_of_json
 from hilum.train.checkpoints import write_whole
 from hilum.train.classifier import ClassifierResult, DevScores, Speed
+from hilum.train.classifying import ClassifyingTask
 from hilum.train.labeler import StepResult
 
 DEV_FILE = "dev.csv"
@@ -156,31 +157,16 @@ def read_dev(path: Path, temperatures: Sequence[float]) -> DevScores | None:
 
 
 def steps_of(
-    tasks: Sequence[Any], histories: Sequence[Sequence[Mapping[str, Any]]]
+    tasks: Sequence[ClassifyingTask], histories: Sequence[Sequence[Mapping[str, Any]]]
 ) -> tuple[StepResult, ...]:
     """One result per task that was scored at least once."""
-    return tuple(
-        StepResult(
-            task.name,
-            len(task.train),
-            len(task.dev),
-            int(history[-1]["epoch"]),
-            int(history[-1]["best_epoch"]),
-            float(history[-1]["best"]),
-            _METRIC,
-        )
-        for task, history in zip(tasks, histories, strict=False)
-        if history
-    )
+    return step_results(tasks, histories, metric=lambda _: _METRIC)
 
 
 def to_json(result: ClassifierResult) -> dict[str, Any]:
     """The parts of a result that result.json keeps."""
     return {
-        "steps": [asdict(step) for step in result.steps],
-        "notes": list(result.notes),
-        "trained_steps": result.trained_steps,
-        "seconds": round(result.seconds, 1),
+        **kept_fields(result),
         "left_out": result.left_out,
         "speed": result.speed and asdict(result.speed),
         "temperatures": list(result.dev.temperatures) if result.dev else [],
@@ -196,23 +182,9 @@ def _table_json(table: ResultTable) -> dict[str, Any]:
 def from_json(found: Mapping[str, Any], folder: Path, *, seconds: float) -> ClassifierResult:
     """The result that `to_json` kept."""
     return ClassifierResult(
-        folder=folder,
-        model=folder / MODEL,
-        finished=True,
-        steps=tuple(StepResult(**step) for step in found["steps"]),
-        notes=tuple(found["notes"]),
-        tables=tuple(_table(table) for table in found["tables"]),
-        seconds=seconds,
-        trained_steps=int(found["trained_steps"]),
-        resumed_at=int(found["trained_steps"]),
+        **fields_of(found, folder, seconds=seconds),
+        tables=tuple(table_of_json(table) for table in found["tables"]),
         left_out=int(found["left_out"]),
         speed=Speed(**found["speed"]) if found["speed"] else None,
         dev=read_dev(folder / DEV_FILE, found["temperatures"]),
-    )
-
-
-def _table(found: Mapping[str, Any]) -> ResultTable:
-    rows = tuple(tuple(Estimate(*v) if isinstance(v, list) else v for v in row) for row in found["rows"])
-    return ResultTable(
-        found["name"], found["title"], tuple(Column(*c) for c in found["columns"]), rows, found["note"]
     )

@@ -31,8 +31,8 @@ from hilum.train._classifier_results import (
     write_dev,
 )
 from hilum.train._classifier_start import deciding, machine_of, settings_of, spec_of
-from hilum.train._folder import MODEL, RunFolder, RunKeeper, restore
-from hilum.train._machine import accelerator_for
+from hilum.train._folder import MODEL, RunFolder, RunKeeper, begin_run, opened, restore
+from hilum.train._machine import accelerator_for, voice_of
 from hilum.train.checkpoints import load_weights, replace_folder, write_whole
 from hilum.train.classifier import ClassifierResult, DevScores, Speed
 from hilum.train.classifier_config import ClassifierTraining
@@ -81,8 +81,7 @@ def run(
     """See `train_classifier`."""
     begun = time.monotonic()
     with accelerator_for(config) as accelerator:
-        main = bool(accelerator.is_main_process)
-        say = tell if main else _quiet
+        say = voice_of(accelerator, tell)
         say("reading tables of images and labels")
         if images is None:
             images, dev = read_image_sets(config, tell=say)
@@ -92,46 +91,14 @@ def run(
         folder = RunFolder(
             config.output, deciding(config, images, dev), also=(DEV_FILE, LEFT_OUT_FILE, SPEED_LOG, PAGE)
         )
-        if main:
-            folder.open(fresh=fresh)
-        accelerator.wait_for_everyone()
-        try:
+        with opened(folder, accelerator, fresh=fresh):
             done = folder.result()
             if done is not None:
                 say(f"{config.output} is finished; nothing was done")
                 return from_json(done, config.output, seconds=time.monotonic() - begun)
-            job = _Job(config, spec, images, dev, folder, accelerator, progress, say, begun)
-            _begin(job)
-            return _train(job)
-        finally:
-            if main:
-                folder.close()
-
-
-def _quiet(_: str) -> None:
-    pass
-
-
-def _begin(job: _Job) -> None:
-    """Set threads, warn of another machine, and write how it is made."""
-    earlier = job.folder.earlier_machine()
-    threads = job.config.threads or earlier.get("threads") or torch.get_num_threads()
-    torch.set_num_threads(threads)
-    machine = {
-        "device": job.accelerator.device.type,
-        "threads": threads,
-        "processes": int(job.accelerator.num_processes),
-    }
-    for what, was in earlier.items():
-        if was != machine[what]:
-            job.tell(
-                f"warning: this run began with {what} {was} and goes on with {machine[what]}; the model will be as "
-                "good, and not the same to the byte"
-            )
-    if job.main:
-        about = {"config": job.config.to_json(), "seed": job.config.seed, **job.folder.job}
-        job.folder.begin({**about, "spec": job.spec.to_json(), "machine": machine})
-    job.accelerator.wait_for_everyone()
+            about = {"config": config.to_json(), "seed": config.seed, **folder.job, "spec": spec.to_json()}
+            begin_run(folder, about, accelerator=accelerator, threads=config.threads, tell=say)
+            return _train(_Job(config, spec, images, dev, folder, accelerator, progress, say, begun))
 
 
 def _train(job: _Job) -> ClassifierResult:

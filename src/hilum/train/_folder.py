@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from hilum.core.errors import OutputError
 from hilum.runner.store import FolderStore
@@ -115,6 +118,47 @@ class RunFolder:
     def resume(self) -> dict[str, Any] | None:
         """The state that was saved last, or None."""
         return load_state(self.state(STATE))
+
+
+@contextlib.contextmanager
+def opened(folder: RunFolder, accelerator: Any, *, fresh: bool) -> Iterator[None]:
+    """Locks the folder, by the main process alone, as long as the run lasts; see `RunFolder.open`."""
+    main = bool(accelerator.is_main_process)
+    if main:
+        folder.open(fresh=fresh)
+    accelerator.wait_for_everyone()
+    try:
+        yield
+    finally:
+        if main:
+            folder.close()
+
+
+def begin_run(
+    folder: RunFolder,
+    about: Mapping[str, Any],
+    *,
+    accelerator: Any,
+    threads: int | None,
+    tell: Callable[[str], None],
+) -> None:
+    """Set threads, warn of another machine than the run began on, and write how it is made: `about` and the machine."""
+    earlier = folder.earlier_machine()
+    torch.set_num_threads(threads or earlier.get("threads") or torch.get_num_threads())
+    machine = {
+        "device": accelerator.device.type,
+        "threads": torch.get_num_threads(),
+        "processes": int(accelerator.num_processes),
+    }
+    for what, was in earlier.items():
+        if was != machine[what]:
+            tell(
+                f"warning: this run began with {what} {was} and goes on with {machine[what]}; the model will be as "
+                "good, and not the same to the byte"
+            )
+    if accelerator.is_main_process:
+        folder.begin({**about, "machine": machine})
+    accelerator.wait_for_everyone()
 
 
 class RunKeeper:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import accelerate
@@ -40,6 +40,15 @@ def versions() -> dict[str, str]:
         "transformers": transformers.__version__,
         "accelerate": accelerate.__version__,
     }
+
+
+def voice_of(accelerator: Any, tell: Callable[[str], None]) -> Callable[[str], None]:
+    """`tell` in the main process; the others say nothing."""
+    return tell if accelerator.is_main_process else _quiet
+
+
+def _quiet(_: str) -> None:
+    pass
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 
 from hilum.core.results import Column, ResultTable, Value
 from hilum.core.vocabulary import State
-from hilum.train._folder import MODEL
+from hilum.train._kept import fields_of, kept_fields, step_results, table_of_json
 from hilum.train.labeler import StepResult, TrainingResult
 from hilum.train.labeling import LabelingTask
 
@@ -22,19 +22,7 @@ def steps_of(
     tasks: Sequence[LabelingTask], histories: Sequence[Sequence[Mapping[str, Any]]]
 ) -> tuple[StepResult, ...]:
     """One result per step that was scored at least once."""
-    return tuple(
-        StepResult(
-            task.name,
-            len(task.train),
-            len(task.dev),
-            int(history[-1]["epoch"]),
-            int(history[-1]["best_epoch"]),
-            float(history[-1]["best"]),
-            _F1 if task.higher_is_better else _LOSS,
-        )
-        for task, history in zip(tasks, histories, strict=False)
-        if history
-    )
+    return step_results(tasks, histories, metric=lambda task: _F1 if task.higher_is_better else _LOSS)
 
 
 def table_of(task: LabelingTask, history: Sequence[Mapping[str, Any]]) -> ResultTable:
@@ -84,32 +72,9 @@ def _entropy(target_N: Any, mean: float) -> Any:
 
 def to_json(result: TrainingResult) -> dict[str, Any]:
     """The parts of a result that result.json keeps."""
-    return {
-        "steps": [asdict(step) for step in result.steps],
-        "notes": list(result.notes),
-        "trained_steps": result.trained_steps,
-        "seconds": round(result.seconds, 1),
-        "table": result.table and asdict(result.table),
-    }
+    return {**kept_fields(result), "table": result.table and asdict(result.table)}
 
 
 def from_json(found: Mapping[str, Any], folder: Path, *, seconds: float) -> TrainingResult:
     """The result that `to_json` kept."""
-    table = found["table"]
-    return TrainingResult(
-        folder=folder,
-        model=folder / MODEL,
-        finished=True,
-        steps=tuple(StepResult(**step) for step in found["steps"]),
-        notes=tuple(found["notes"]),
-        table=ResultTable(
-            "dev",
-            table["title"],
-            tuple(Column(*column) for column in table["columns"]),
-            tuple(tuple(row) for row in table["rows"]),
-            table["note"],
-        ),
-        seconds=seconds,
-        trained_steps=int(found["trained_steps"]),
-        resumed_at=int(found["trained_steps"]),
-    )
+    return TrainingResult(**fields_of(found, folder, seconds=seconds), table=table_of_json(found["table"]))

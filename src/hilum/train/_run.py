@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,8 +12,8 @@ import torch
 from hilum.core.errors import InputError
 from hilum.models.encoder_spec import EncoderSpec
 from hilum.models.report_encoder import save_encoder
-from hilum.train._folder import MODEL, RunFolder, RunKeeper, restore
-from hilum.train._machine import accelerator_for, versions
+from hilum.train._folder import MODEL, RunFolder, RunKeeper, begin_run, opened, restore
+from hilum.train._machine import accelerator_for, versions, voice_of
 from hilum.train._results import from_json, steps_of, table_of, to_json
 from hilum.train._start import Start, spec_of, start
 from hilum.train.augmentation import augmented
@@ -51,53 +51,21 @@ def run(
         spec = spec_of(config)
         job = {"training": config.deciding(), "data": data_digests(config), "versions": versions()}
         folder = RunFolder(config.output, job)
-        main = bool(accelerator.is_main_process)
-        say = tell if main else _quiet
-        if main:
-            folder.open(fresh=fresh)
-        accelerator.wait_for_everyone()
-        try:
+        say = voice_of(accelerator, tell)
+        with opened(folder, accelerator, fresh=fresh):
             done = folder.result()
             if done is not None:
                 say(f"{config.output} is finished; nothing was done")
                 return from_json(done, config.output, seconds=time.monotonic() - begun)
-            earlier = folder.earlier_machine()
-            torch.set_num_threads(config.threads or earlier.get("threads") or torch.get_num_threads())
-            about = _about(config, spec, job, accelerator)
-            for what, was in earlier.items():
-                if was != about["machine"][what]:
-                    say(
-                        f"warning: this run began with {what} {was} and goes on with {about['machine'][what]}; "
-                        "the model will be as good, and not the same to the byte"
-                    )
-            if main:
-                folder.begin(about)
-            accelerator.wait_for_everyone()
+            about = {
+                "config": config.to_json(),
+                "seed": config.seed,
+                "data": job["data"],
+                "versions": job["versions"],
+                "spec": spec.to_json(),
+            }
+            begin_run(folder, about, accelerator=accelerator, threads=config.threads, tell=say)
             return _train(config, spec, folder, accelerator, progress=progress, tell=say, begun=begun)
-        finally:
-            if main:
-                folder.close()
-
-
-def _quiet(_: str) -> None:
-    pass
-
-
-def _about(
-    config: LabelerTraining, spec: EncoderSpec, job: Mapping[str, Any], accelerator: Any
-) -> dict[str, Any]:
-    return {
-        "config": config.to_json(),
-        "seed": config.seed,
-        "data": job["data"],
-        "versions": job["versions"],
-        "spec": spec.to_json(),
-        "machine": {
-            "device": accelerator.device.type,
-            "threads": torch.get_num_threads(),
-            "processes": int(accelerator.num_processes),
-        },
-    }
 
 
 def _train(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from hilum.core.errors import InputError, UnknownNameError
+from hilum.core.errors import InputError
 from hilum.core.vocabulary import SHIPPED
 from hilum.images.transforms import AUGMENTATIONS, FITS, NORMALISATIONS
 from hilum.models.classifier_spec import DENSENET121
+from hilum.train._checks import check_known, check_least, check_positive, check_shares, deciding_of
 from hilum.train.config import DEVICES, PRECISIONS, SCHEDULES
 
 UNCERTAIN: Mapping[str, str] = MappingProxyType(
@@ -129,8 +130,7 @@ class ClassifierTraining:
 
         Files are given by name alone; their content is compared by checksum.
         """
-        kept = {k: v for k, v in self.to_json().items() if k not in _NOT_DECIDING}
-        return {k: Path(v).name if k in _FILES and v is not None else v for k, v in kept.items()}
+        return deciding_of(self.to_json(), left_out=_NOT_DECIDING, files=_FILES)
 
 
 def _plain(config: ClassifierTraining) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _check_inputs(config: ClassifierTraining) -> None:
 
 
 def _check_names(config: ClassifierTraining) -> None:
-    allowed: list[tuple[str, str, Any]] = [
+    allowed: list[tuple[str, str, Collection[str]]] = [
         ("way with uncertain labels", config.uncertain, UNCERTAIN),
         ("way with blank labels", config.blank, BLANKS),
         ("class weights", config.class_weights, CLASS_WEIGHTS),
@@ -177,25 +177,15 @@ def _check_names(config: ClassifierTraining) -> None:
     ]
     if config.vocabulary is not None:
         allowed.append(("vocabulary", config.vocabulary, SHIPPED))
-    for kind, got, names in allowed:
-        if got not in names:
-            raise UnknownNameError(kind, got, names)
+    check_known(allowed)
 
 
 def _check_numbers(config: ClassifierTraining) -> None:
-    for name, low in (
+    check_least(config, (
         ("epochs", 1), ("batch_size", 2), ("parts", 1), ("patience", 1), ("save_every", 1), ("size_px", 32),
         ("threads", 1), ("workers", 1), ("replicates", 1),
-    ):  # fmt: skip
-        value = getattr(config, name)
-        if value is not None and value < low:
-            raise InputError(f"{name} is {value}; it must be {low} or more.")
-    for name, least in (("dev_share", 1e-9), ("warmup", 0.0), ("average", 0.0)):
-        if not least <= getattr(config, name) < 1:
-            raise InputError(f"{name} is {getattr(config, name)}; it must be between 0 and 1.")
+    ))  # fmt: skip
+    check_shares(config, (("dev_share", 1e-9), ("warmup", 0.0), ("average", 0.0)))
     if not 0 <= config.weight_decay < math.inf:
         raise InputError(f"weight_decay is {config.weight_decay}; it must be 0 or more.")
-    for name in ("learning_rate", "clip_norm"):
-        value = getattr(config, name)
-        if value is not None and not 0 < value < math.inf:
-            raise InputError(f"{name} is {value}; it must be above 0.")
+    check_positive(config, ("learning_rate", "clip_norm"))

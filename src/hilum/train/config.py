@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from hilum.core.errors import InputError, UnknownNameError
+from hilum.core.errors import InputError
 from hilum.core.vocabulary import BINARY_POLICIES, SHIPPED
+from hilum.train._checks import check_known, check_least, check_positive, check_shares, deciding_of
 
 HEADS: Mapping[str, str] = MappingProxyType(
     {
@@ -110,8 +110,7 @@ class LabelerTraining:
 
         Files are given by name alone; their content is compared by checksum.
         """
-        kept = {k: v for k, v in self.to_json().items() if k not in _NOT_DECIDING}
-        return {k: Path(v).name if k in _FILES and v is not None else v for k, v in kept.items()}
+        return deciding_of(self.to_json(), left_out=_NOT_DECIDING, files=_FILES)
 
 
 _FILES = ("reports", "labels", "expert_labels", "expert_reports", "soft_labels", "pretrained")
@@ -144,7 +143,7 @@ def _check_inputs(config: LabelerTraining) -> None:
 
 
 def _check_names(config: LabelerTraining) -> None:
-    allowed: list[tuple[str, str, Any]] = [
+    allowed: list[tuple[str, str, Collection[str]]] = [
         ("vocabulary", config.vocabulary, SHIPPED),
         ("kind of heads", config.heads, HEADS),
         ("policy", config.policy, BINARY_POLICIES),
@@ -152,27 +151,15 @@ def _check_names(config: LabelerTraining) -> None:
         ("precision", config.precision, PRECISIONS),
         ("device", config.device, DEVICES),
     ]
-    for kind, got, names in allowed:
-        if got not in names:
-            raise UnknownNameError(kind, got, names)
+    check_known(allowed)
     for finding in config.findings:
         SHIPPED[config.vocabulary].index(finding)
 
 
 def _check_numbers(config: LabelerTraining) -> None:
-    for name, low in (
+    check_least(config, (
         ("epochs", 1), ("expert_epochs", 1), ("batch_size", 1), ("parts", 1), ("patience", 1),
-        ("save_every", 1), ("max_tokens", 8),
-    ):  # fmt: skip
-        if getattr(config, name) < low:
-            raise InputError(f"{name} is {getattr(config, name)}; it must be {low} or more.")
-    if config.threads is not None and config.threads < 1:
-        raise InputError(f"threads is {config.threads}; it must be 1 or more.")
-    for name in ("dev_share", "dropout", "warmup"):
-        value = getattr(config, name)
-        if not (0 if name != "dev_share" else 1e-9) <= value < 1:
-            raise InputError(f"{name} is {value}; it must be between 0 and 1.")
-    for name in ("learning_rate", "expert_learning_rate", "clip_norm"):
-        value = getattr(config, name)
-        if value is not None and not 0 < value < math.inf:
-            raise InputError(f"{name} is {value}; it must be above 0.")
+        ("save_every", 1), ("max_tokens", 8), ("threads", 1),
+    ))  # fmt: skip
+    check_shares(config, (("dev_share", 1e-9), ("dropout", 0.0), ("warmup", 0.0)))
+    check_positive(config, ("learning_rate", "expert_learning_rate", "clip_norm"))
