@@ -73,7 +73,7 @@ class EncoderSpec:
     """The heads of a report encoder in order, and how text goes in and labels come out.
 
     `text` is a mode of `text.bert_text.TEXT_MODES`, `max_tokens` the longest input with its special tokens;
-    a longer one is read in windows of `window_tokens`, or of `max_tokens` without it.
+    what has more than `window_tokens`, or `max_tokens` without it, is read in windows of that size.
     Optional: `temperatures`, one per head, by which logits are divided; `thresholds`, finding -> probability from
     which on it is positive; `logreg`, the mapping over all probabilities.
     """

@@ -89,7 +89,7 @@ def _parts(ids: Sequence[Ids], spec: EncoderSpec, long: str, ends: frozenset[int
     if long == CUT:
         return [[cut(one, spec.max_tokens)] for one in ids]
     size = spec.window_tokens or spec.max_tokens
-    return [[one] if len(one) <= spec.max_tokens else windows(one, max_tokens=size, ends=ends) for one in ids]
+    return [windows(one, max_tokens=size, ends=ends) for one in ids]
 
 
 def _engine(encoder: Any, precision: str | None) -> tuple[Any, int]:
