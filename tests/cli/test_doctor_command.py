@@ -67,12 +67,30 @@ def test_a_half_folder(root: Path) -> None:
     assert "in part           images named in the reports: 3 of 5" in said
     assert "absent, optional  view of each image" in said
     assert "2 images that a report names and that are not here: CXR2_IM-0652-1001" in said
+    assert "2 are not here: CXR2_IM-0652-1001, CXR10_IM-0003-1001" in said
     (root / "NLMCXR_reports.tgz").unlink()
     said = run("openi", "--root", root, code=1).stdout
     assert "missing           reports\n" in said
     assert "looked for: NLMCXR_reports.tgz or ecgen-radiology/*.xml" in said
     assert "https://openi.nlm.nih.gov/faq" in said
     assert said.endswith("Not right: reports.\n")
+
+
+def test_what_is_odd_in_the_published_files_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(LAYOUTS)
+    importlib.import_module("layout_chexpert").write_test_labels(tmp_path, shifted=True)
+    said = run("chexpert", "--root", tmp_path).stdout
+    assert "odd, and dealt with  rows of chexpert_labels.csv" in said
+    assert said.endswith("All that is needed is here.\n")
+
+
+def test_a_phantom_that_was_stopped_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".hilum-parts").mkdir()
+    said = " ".join(run("phantom", "--root", tmp_path, code=1).stdout.split())
+    assert "unfinished run" in said
+    assert "repeat the same command" in said
 
 
 def test_a_wrong_folder(root: Path, tmp_path: Path) -> None:
@@ -128,7 +146,7 @@ def test_without_images_none_are_opened(root: Path) -> None:
 
 
 def test_wrong_commands_end_with_2_and_a_next_step(root: Path) -> None:
-    assert "Did you mean 'openi'" in run("openl", "--root", root, code=2).stderr
+    assert "There is no data set 'openl'. Did you mean 'openi'" in run("openl", "--root", root, code=2).stderr
     assert "hilum doctor openi --root DIR" in run("openi", code=2).stderr
     assert "Which data set is in" in run("--root", root, code=2).stderr
     with pytest.raises(UnknownNameError):

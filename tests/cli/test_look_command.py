@@ -76,6 +76,12 @@ def test_a_sheet_of_copies_repeats_with_its_seed(folder: Path) -> None:
     assert "4 copies by 'strong', seed 0" in said
 
 
+def test_copies_that_are_all_alike_are_told(folder: Path) -> None:
+    assert "note: all copies are alike" in run(
+        folder, "film.png", "-o", "a.png", "--copies", "2", "--size", "64"
+    )
+
+
 def test_one_augmented_copy_alone(folder: Path) -> None:
     done = look_at(
         folder / "film.png", output=folder / "x.png", options=LookOptions(size=64, augment="light")
@@ -103,11 +109,13 @@ def test_a_sheet_has_its_tiles_in_rows() -> None:
         (("film.png", "-o", "out.jpg"), "end it in .png"),
         (("film.png", "-o", "film.png"), "image itself"),
         (("film.png", "--fit", "padd"), "Did you mean 'pad'"),
-        (("film.png", "--augment", "lite"), "Did you mean 'light'"),
+        (("film.png", "-o", "out.png", "--augment", "lite"), "Did you mean 'light'"),
         (("film.png", "--size", "0"), "1 to 8,192"),
-        (("film.png", "--copies", "9999"), "0 to 400"),
-        (("film.png", "--copies", "300", "--size", "2000"), "too large"),
+        (("film.png", "-o", "out.png", "--copies", "9999"), "0 to 400"),
+        (("film.png", "-o", "out.png", "--copies", "300", "--size", "2000"), "too large"),
         (("film.png", "--colour", "mauve"), "luminance"),
+        (("film.png", "--augment", "strong"), "add -o OUT.png"),
+        (("film.png", "--copies", "3"), "add -o OUT.png"),
     ],
 )
 def test_errors_say_what_to_do(folder: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,27 @@ def test_causes_can_be_chosen_and_another_phantom_is_not_written_over(tmp_path: 
         "-o", tmp_path / "p", "--n", 30, "--no-images", "--causes", "hierarchy,hedging"
     )
     said = run("-o", tmp_path / "p", "--n", 30, "--no-images", "--causes", "none", code=2)
-    assert "other options" in said
+    assert "other options: causes was ['hedging', 'hierarchy'] and is now []. Next step" in " ".join(
+        said.split()
+    )
+    assert "--fresh" in said
     run("-o", tmp_path / "p", "--n", 30, "--no-images", "--causes", "none", "--fresh")
     assert not any(causes_of(study) for study in build(tmp_path / "p").studies())
     assert "Did you mean 'hedging'" in run("-o", tmp_path / "q", "--causes", "hedgin", code=2)
+
+
+def test_what_cannot_be_written_is_told_before_anything_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("mine")
+    for place in ("a.txt", "a.txt/deeper"):
+        said = run("-o", tmp_path / place, "--n", 3, "--no-images", code=2)
+        assert "is a file, no folder" in " ".join(said.split())
+    assert "1 or more" in run("-o", tmp_path / "p", "--n", 0, code=2)
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    said = run("-o", tmp_path / "p", "--n", 3, "--workers", 2, code=2)
+    assert said.count("pip install 'hilum") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_times_0_is_no_disagreement_and_1_the_frozen_rates() -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
+from program import environment
 from typer.testing import CliRunner
 
 from hilum.cli.main import told
@@ -70,3 +73,26 @@ def test_a_wrong_source_of_truth_names_those_there_are(sets: Path, tmp_path: Pat
         code=2,
     )
     assert "labels of image, report, whole report" in said
+
+
+def test_without_any_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in 'torch transformers safetensors accelerate cv2 PIL sklearn matplotlib'.split():\n"
+        "    sys.modules[name] = None\n"
+        "from hilum.cli.main import main\n"
+        "main()\n"
+    )
+    sets = [
+        word
+        for name in ("image-train", "report-train", "valid", "test")
+        for word in (f"--{name}", "phantom:p")
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "study", "visualchexbert", *sets, "-o", str(tmp_path / "out")],
+        env=environment(), capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    said = " ".join(done.stderr.decode().split())
+    assert done.returncode == 2, said
+    assert "Traceback" not in said
+    assert "pip install 'hilum[neural,images,study]'" in said

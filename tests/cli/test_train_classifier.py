@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from commands import runner
+from rich.console import Console
 
+from hilum.cli._train_view import Meter
 from hilum.cli.train_classifier import train_classifier_command
 from hilum.models.classifier import load_classifier
 from hilum.train import loop
@@ -111,3 +114,13 @@ def test_what_cannot_be_done_is_told(tmp_path: Path, options: list[str], message
     assert code == 2
     assert message in " ".join(err.split())
     assert "Traceback" not in err
+
+
+def test_the_first_step_tells_no_speed() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    meter = Meter(console)
+    meter._last -= 60
+    meter.update(loop.Progress("labels", 1, 3, 1, 30, 0.5, None, None))
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "step 1 of 30" in said
+    assert "a second" not in said

@@ -45,7 +45,10 @@ def layout(name: str, monkeypatch: pytest.MonkeyPatch) -> Layout:
             return write
     if get_data_set(name, Path()).card.access is Access.GENERATED:
         pytest.skip("it is generated; there is no layout of somebody else's files")
-    pytest.fail(f"neither tests/datasets/layout_{name}.py nor test_{name}.py has a function write(root)")
+    pytest.fail(
+        f"add a function write(root) to tests/datasets/layout_{name}.py that writes invented files in the published "
+        "layout; docs/add-a-data-set.md shows one"
+    )
 
 
 @pytest.fixture
@@ -112,7 +115,8 @@ def test_the_page_of_data_sets_has_it(name: str) -> None:
         pytest.skip("it is in another package")
     page = (Path(__file__).parents[2] / "docs" / "data-sets.md").read_text(encoding="utf-8")
     card = get_data_set(name, Path()).card
-    (line, *_) = (line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+    line = next((line for line in page.splitlines() if line.startswith(f"| `{name}` |")), "")
+    assert line, f"add a row to docs/data-sets.md, in its first table, that starts with: | `{name}` |"
     assert f"| {card.access.value} |" in line
     assert all(f"`{source}`" in line or source.startswith("reader bc") for source in card.labels)
 

@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "add-a-data-set.md"
 
 
 def test_the_example_is_a_data_set(tmp_path: Path) -> None:
-    [code] = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     module: dict[str, Any] = {"__name__": "ward"}
     exec(compile(code, str(PAGE), "exec", dont_inherit=True), module)
     data = module["build"](tmp_path)
@@ -37,3 +37,17 @@ def test_the_example_is_a_data_set(tmp_path: Path) -> None:
     assert [item.status for item in found.items] == [
         ItemStatus.FOUND, ItemStatus.PART, ItemStatus.PART, ItemStatus.WRONG,
     ]  # fmt: skip
+
+
+def test_the_layout_and_the_row_go_with_the_example(tmp_path: Path) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    modules: list[dict[str, Any]] = [{"__name__": "ward"}, {"__name__": "layout_ward"}]
+    for code, module in zip(re.findall(r"```python\n(.*?)```", page, re.DOTALL), modules, strict=True):
+        exec(compile(code, str(PAGE), "exec", dont_inherit=True), module)
+    modules[1]["write"](tmp_path)
+    data = modules[0]["build"](tmp_path)
+    found = data.check()
+    assert (found.ok, found.counts["studies"], found.left_out) == (True, 3, ())
+    [row] = re.findall(r"^\| `ward` \|.*$", page, re.MULTILINE)
+    assert f"| {data.card.access.value} |" in row
+    assert all(f"`{source}`" in row for source in data.card.labels)

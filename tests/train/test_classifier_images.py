@@ -23,11 +23,12 @@ from hilum.core.vocabulary import CHEXPERT14, NIH14, State
 from hilum.images.transforms import get_augmentation
 from hilum.models.classifier_spec import ClassifierSpec, channels_of
 from hilum.train import image_cache
-from hilum.train.classifier import train_classifier
+from hilum.train._classifier_results import tables_of
+from hilum.train.classifier import DevScores, train_classifier
 from hilum.train.classifying import normalised
 from hilum.train.image_cache import decode
 from hilum.train.image_data import ImageRows, Loader, image_batches
-from hilum.train.image_reading import findings_of, from_studies, read_data_set, read_table
+from hilum.train.image_reading import _source_of, findings_of, from_studies, read_data_set, read_table
 from hilum.train.image_set import ImageSet
 
 LIGHT, NONE = get_augmentation("light"), get_augmentation("none")
@@ -65,8 +66,8 @@ def test_rows_without_image_or_without_label_are_counted(tmp_path: Path) -> None
     rewrite(tmp_path / "images.csv", change)
     found = read_table(tmp_path / "images.csv", config)
     assert len(found) == 58
-    assert "1 rows of labels name no image and were left out" in found.notes
-    assert "1 images without any label were left out" in found.notes
+    assert "1 row of labels names no image and was left out" in found.notes
+    assert "1 image without any label was left out" in found.notes
 
 
 def test_labels_of_another_file_are_joined_by_key(tmp_path: Path) -> None:
@@ -147,6 +148,12 @@ def test_a_data_set_is_read_by_name_and_its_source_must_be_said(tmp_path: Path) 
     assert found.digest() == read_data_set(config, split=None, tell=lambda _: None).digest()
     with pytest.raises(InputError, match="image, report, whole report"):
         read_data_set(replace(config, source=None), split=None, tell=lambda _: None)
+    with pytest.raises(InputError, match=r"choose with --labels SOURCE"):
+        read_data_set(replace(config, source=None), split=None, tell=lambda _: None)
+    with pytest.raises(InputError, match=r"no label file nope .* has labels of: image, report, whole report"):
+        read_data_set(replace(config, source="nope"), split=None, tell=lambda _: None)
+    with pytest.raises(InputError, match=r"has no labels of its own.*--labels FILE"):
+        _source_of("covid_notes", (), replace(config, source=None))
     with pytest.raises(InputError, match=r"no option 'sise'\. Options: seed, n, size"):
         read_data_set(replace(config, data_options={"sise": 64}), split=None, tell=lambda _: None)
     with pytest.raises(InputError, match="--root DIR"):
@@ -187,7 +194,41 @@ def test_no_good_image_at_all_is_an_error_that_names_the_first(tmp_path: Path) -
     config = tiny_classifier(tmp_path)
     for path in (tmp_path / "images").iterdir():
         path.write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"None of 60 images can be used: .*i0-0\.png"):
+    with pytest.raises(InputError, match=r"None of 60 images can be used: .*i0-0\.png.*left_out\.csv"):
+        train_classifier(config)
+    lines = (tmp_path / "run" / "left_out.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 61
+    assert lines[1].startswith('images/i0-0.png,"is a text file')
+
+
+def test_an_image_that_is_named_twice_is_counted(tmp_path: Path) -> None:
+    config = tiny_classifier(tmp_path)
+    rewrite(tmp_path / "images.csv", lambda rows: [*rows, rows[1], rows[2]])
+    found = read_table(tmp_path / "images.csv", config)
+    assert "2 rows name images that an earlier row names; all are used" in found.notes
+
+
+def test_without_patients_the_scores_claim_none_and_intervals_are_by_image() -> None:
+    truth_NF = np.array([[0], [1]] * 4, dtype=np.int8)
+    names = tuple(f"i{i}" for i in range(8))
+
+    def note(*patients: str) -> str:
+        dev = DevScores(("Edema",), names, patients, truth_NF, np.arange(8.0)[:, None], (1.0,))
+        return tables_of(dev, seed=1, replicates=20)[0].note
+
+    said = note(*[""] * 8)
+    assert "On 8 images of patients that are not named;" in said
+    assert "replicates of images, not of patients" in said
+    assert "On 8 images of 2 patients;" in note(*["a", "b"] * 4)
+    assert "On 8 images of 1 patient (4 without a named patient);" in note(*["a", ""] * 4)
+
+
+def test_one_class_only_is_told_in_a_whole_sentence(tmp_path: Path) -> None:
+    config = tiny_classifier(tmp_path)
+    rewrite(tmp_path / "images.csv", lambda rows: [rows[0], *([*row[:2], "1", "1", "1"] for row in rows[1:])])
+    with pytest.raises(
+        InputError, match=r"images to learn from \(.*\), so nothing can be learned\. Next step"
+    ):
         train_classifier(config)
 
 

@@ -218,3 +218,14 @@ def test_one_class_only_is_told_for_some_and_refused_for_all(tmp_path: Path) -> 
     assert load_classifier(result.model).spec.temperatures is not None
     with pytest.raises(InputError, match="Every finding has one class only"):
         trained(tmp_path, tmp_path / "none", findings=("Fracture",))
+
+
+def test_a_start_that_failed_on_its_input_does_not_keep_the_output(tmp_path: Path) -> None:
+    table = write_images(tmp_path)
+    good = table.read_text(encoding="utf-8")
+    table.write_text(good.replace(".png", ".gone"), encoding="utf-8")
+    config = tiny_classifier(tmp_path)
+    with pytest.raises(InputError):
+        train_classifier(config)
+    table.write_text(good, encoding="utf-8")
+    assert train_classifier(config).finished

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from hilum.api.predict import COUNTS, ROWS, Item, PredictJob, file_name, findings_shown, make_folder
+from hilum.api._predict_images import Item, bare_reason
+from hilum.api.predict import COUNTS, ROWS, PredictJob, file_name, findings_shown, make_folder
 from hilum.core.errors import InputError
 from hilum.images.overlay import overlay, png_of
 from hilum.images.read import read_image
@@ -23,6 +25,8 @@ from hilum.models.gradcam import grad_cam
 from hilum.tables.write import encode_rows
 
 _DIGITS = 6
+HEAT_PX = 512
+"""Least side of a picture of heat; smaller ones are hard to read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,25 +93,40 @@ class PredictWork:
             (*items[place].cells, *(round(float(value), _DIGITS) for value in values))
             for place, values in zip(found.places.tolist(), found.probabilities, strict=True)
         ]
-        if self.job.grad_cam is not None:
-            self._draw(first, items, found)
-        failed = [[one.id, " ".join(one.why.split())] for one in found.failed]
+        flat = [] if self.job.grad_cam is None else self._draw(first, items, found)
+        failed = [
+            [one.id, bare_reason(one.why, items[one.place].path, items[one.place].name)]
+            for one in found.failed
+        ]
         return {
             ROWS: encode_rows(self.columns, rows, self.format, schema=self.schema),
-            COUNTS: json.dumps({"predicted": len(rows), "failed": failed}).encode(),
+            COUNTS: json.dumps({"predicted": len(rows), "failed": failed, "flat": flat}).encode(),
         }
 
-    def _draw(self, first: int, items: Sequence[Item], found: Predictions) -> None:
-        """One PNG per image and finding: PLACE-NAME-FINDING.png."""
+    def _draw(self, first: int, items: Sequence[Item], found: Predictions) -> list[list[str]]:
+        """One PNG per image and finding: PLACE-NAME-FINDING.png. Returns images and findings without any heat."""
+        flat = []
         spec = self.loaded.spec
         folder = Path(str(self.job.grad_cam))
         for place in found.places.tolist():
-            pixels = resize(read_image(Path(items[place].path)).pixels, spec.size_px, fit=spec.fit).pixels
+            whole = read_image(Path(items[place].path)).pixels
+            pixels = resize(whole, spec.size_px, fit=spec.fit).pixels
+            shown = resize(whole, max(spec.size_px, HEAT_PX), fit=spec.fit).pixels
             given = torch.from_numpy(np.ascontiguousarray(channels_of(pixels, spec)))[None].to(
                 self.loaded.device
             )
             for finding in self.shown:
                 heat = grad_cam(self.loaded.model, given, finding)[0]
+                if not heat.any():
+                    flat.append([items[place].name, spec.findings[finding]])
                 stem = file_name(Path(items[place].name).stem)
                 name = f"{first + place + 1:06d}-{stem}-{file_name(spec.findings[finding])}.png"
-                (folder / name).write_bytes(png_of(overlay(pixels, heat)))
+                (folder / name).write_bytes(png_of(overlay(shown, _enlarged(heat, shown.shape[1:]))))
+        return flat
+
+
+def _enlarged(heat: npt.NDArray[np.float32], size: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Heat at another size, bilinear."""
+    given = torch.from_numpy(np.ascontiguousarray(heat))[None, None]
+    large = torch.nn.functional.interpolate(given, size=tuple(size), mode="bilinear", align_corners=False)
+    return np.asarray(large[0, 0].clamp(0, 1).numpy(), dtype=np.float32)

@@ -9,23 +9,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from hilum.api._predict_images import Items, check_ready, failed_file, find_images
 from hilum.core.errors import InputError, OutputError, UnknownNameError
 from hilum.core.vocabulary import SHIPPED
 from hilum.runner.local import Chunking, Progress, RunReport, run_chunks
 from hilum.runner.store import FolderStore, PartStore
-from hilum.tables.image_tables import PATH_COLUMNS, image_rows
+from hilum.tables._label_rows import counted
 from hilum.tables.write import assemble, check_writable, encode_rows, output_format
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", "")
-"""Endings of files that are taken from a folder; "" is none, as DICOM files often have."""
-
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz")
-
 ROWS, FAILED, COUNTS = "rows", "failed", "counts"
-_DIGITS = 6
-_SCHEMA = "float"
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class PredictJob:
     `images`: image files, folders of them (searched throughout), or one table with an image in each row, whose other
     columns are kept. `weights` is the folder of a classifier. `output` takes its format from its extension.
     `path_column` of a table; `root`: what its paths are relative to, else its folder. `grad_cam`: a folder for one
-    PNG per image and each of `findings`. `calibrated` divides by the classifier's temperatures.
+    PNG per image and each of `findings`.
     """
 
     images: tuple[str | Path, ...]
@@ -57,8 +52,8 @@ class PredictJob:
 class PredictSummary:
     """What a job did: images, those predicted, those that could not be used with the first reasons, and where it is.
 
-    `failed_file` lists all images that could not be used; None when there is none. `resumed` images were there from
-    an earlier run.
+    `failed_file` lists all of them, and files of folders that are no images; None when there is none. `resumed` images
+    were there from an earlier run.
     """
 
     images: int
@@ -75,38 +70,24 @@ class PredictSummary:
     stamp: Mapping[str, str] = field(default_factory=dict)
 
 
-class Item(NamedTuple):
-    """One image: its file, what messages call it, and the cells that stand before its probabilities."""
-
-    path: str
-    name: str
-    cells: tuple[Any, ...]
-
-
-class Items(NamedTuple):
-    """All images of a job, and the columns of their cells."""
-
-    items: tuple[Item, ...]
-    columns: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
 def predict_file(
     job: PredictJob, *, progress: Callable[[Progress, int], None] | None = None
 ) -> PredictSummary:
     """Predict every image; the output appears whole, or not at all, and a bad image costs no good one.
 
-    Images that could not be used stand in `OUT.failed.csv`, not in the output. A run that was stopped goes on from
-    `OUT.hilum-parts`; the bytes are those of a run that was never stopped. Raises InputError when there is no image,
-    none can be used, or the classifier cannot be loaded; OutputError; ResumeError when the parts are of another job.
+    Images that could not be used stand not in the output but in a list beside it, `probs.failed.csv` for `probs.csv`.
+    A run that was stopped goes on from `OUT.hilum-parts`; the bytes are those of a run that was never stopped. Raises
+    InputError when there is no image, none can be used, or the classifier cannot be loaded; OutputError; ResumeError
+    when the parts are of another job; MissingExtraError without the extras `neural` and `images`.
     """
-    from hilum.api._predict_work import PredictWork  # noqa: PLC0415  (loads torch)
-
     began = time.monotonic()
     output = Path(job.output)
     fmt = output_format(output)
     check_writable(output)
     found = find_images(job)
+    check_ready(job)
+    from hilum.api._predict_work import PredictWork  # noqa: PLC0415  (loads torch)
+
     work = PredictWork.of(job, found.columns, fmt)
     store = FolderStore(output.with_name(output.name + ".hilum-parts"))
     store.open(_manifest(job, found, work.digest), fresh=job.fresh)
@@ -124,62 +105,12 @@ def predict_file(
         store.close()
     if not summary.predicted:
         name, why = summary.first_failed[0]
-        raise InputError(
-            f"None of {summary.images:,} images could be used; {name}: {why} All are in {summary.failed_file}."
-        )
+        raise InputError(f"{_none_of(summary.images)}; {name}: {why} All are in {summary.failed_file}.")
     return summary
 
 
-def find_images(job: PredictJob) -> Items:
-    """The images of a job in order: those of a table, or files and the files of folders, sorted.
-
-    Raises InputError when there is none.
-    """
-    given = [Path(one) for one in job.images]
-    if len(given) == 1 and given[0].is_file() and given[0].suffix.lower() in TABLE_SUFFIXES:
-        return _of_table(given[0], job)
-    items: list[Item] = []
-    other = 0
-    for path in given:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p, path))
-            good = [p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES]
-            other += len(inside) - len(good)
-            items += [Item(str(p), str(p), (str(p),)) for p in good]
-        else:
-            items.append(Item(str(path), str(path), (str(path),)))
-    if not items:
-        raise InputError(
-            f"There is no image in {', '.join(map(str, given)) or 'nothing'}. Next step: name image files, folders of "
-            "them, or a table with a column of image files."
-        )
-    notes = (f"{other:,} files with other endings were left out",) if other else ()
-    return Items(tuple(items), ("path",), notes)
-
-
-def _hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-def _of_table(path: Path, job: PredictJob) -> Items:
-    columns, place, rows = image_rows(path, path_column=job.path_column)
-    root = path.parent if job.root is None else Path(job.root)
-    findings = {name for vocabulary in SHIPPED.values() for name in vocabulary.names}
-    kept = [i for i, name in enumerate(columns) if name not in findings]
-    items = [
-        Item(str(root / str(row[place])), str(row[place]), tuple(row[i] for i in kept))
-        for row in rows
-        if row[place]
-    ]
-    empty = len(rows) - len(items)
-    if not items:
-        raise InputError(
-            f"{path}: no row names an image in the column {columns[place]!r} (also {PATH_COLUMNS[0]})."
-        )
-    dropped = [name for name in columns if name in findings]
-    notes = [f"{empty:,} rows name no image and were left out"] if empty else []
-    notes += [f"columns of labels of the table were not kept: {', '.join(dropped)}"] if dropped else []
-    return Items(tuple(items), tuple(columns[i] for i in kept), tuple(notes))
+def _none_of(images: int) -> str:
+    return "The image could not be used" if images == 1 else f"None of {images:,} images could be used"
 
 
 def _manifest(job: PredictJob, found: Items, digest: str) -> dict[str, Any]:
@@ -206,28 +137,48 @@ def _write(
     output = Path(job.output)
     predicted = failed = 0
     bad: list[tuple[str, str]] = []
+    flat: list[list[str]] = []
     for chunk in range(report.chunks):
         counts = json.loads(store.path(chunk, COUNTS).read_bytes())
         predicted += counts["predicted"]
         failed += len(counts["failed"])
         bad += [(str(name), str(why)) for name, why in counts["failed"]]
+        flat += counts.get("flat", [])
     parts: Iterator[Path] = (store.path(chunk, ROWS) for chunk in range(report.chunks))
     if predicted:
         assemble(parts, output, work.columns, work.format, schema=work.schema)
-    failed_file = output.with_name(f"{output.stem}.failed.csv")
-    if bad:
-        part = store.path(0, ROWS).with_name("failed")
-        part.write_bytes(encode_rows(("image", "reason"), bad, "csv"))
-        assemble([part], failed_file, ("image", "reason"), "csv")
-        part.unlink()
-    else:
-        failed_file.unlink(missing_ok=True)
+    listed = _list_failed(failed_file(output), [*bad, *found.others], store)
     return PredictSummary(
         images=len(found.items), predicted=predicted, failed=failed, first_failed=tuple(bad[:5]),
         resumed=report.resumed, seconds=time.monotonic() - began, output=output,
-        failed_file=failed_file if bad else None, findings=work.findings, notes=found.notes,
+        failed_file=listed, findings=work.findings, notes=(*found.notes, *_flat_notes(flat)),
         grad_cam=None if job.grad_cam is None else Path(job.grad_cam), stamp={"classifier": work.digest},
     )  # fmt: skip
+
+
+def _list_failed(path: Path, bad: Sequence[tuple[str, str]], store: PartStore) -> Path | None:
+    """Write the list of what could not be used; None, and no file, when there is nothing."""
+    if not bad:
+        path.unlink(missing_ok=True)
+        return None
+    part = store.path(0, ROWS).with_name("failed")
+    part.write_bytes(encode_rows(("image", "reason"), bad, "csv"))
+    assemble([part], path, ("image", "reason"), "csv")
+    part.unlink()
+    return path
+
+
+def _flat_notes(flat: Sequence[Sequence[str]]) -> list[str]:
+    """A note on each finding for which nothing spoke in some images, whose pictures show no heat."""
+    notes = []
+    for finding in dict.fromkeys(one for _, one in flat):
+        names = [name for name, one in flat if one == finding]
+        more = ", ..." if len(names) > _SHOWN else ""
+        notes.append(
+            f"nothing spoke for {finding} in {counted(len(names), 'image', 'images')} "
+            f"({', '.join(names[:_SHOWN])}{more}); Grad-CAM shows no heat there"
+        )
+    return notes
 
 
 def findings_shown(names: Sequence[str], wanted: Sequence[str], vocabulary: str) -> tuple[int, ...]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from hilum.train.loop import Progress as Done
 
 
+_LEAST_SECONDS = 1.0
+"""Time since the first step of a task, below which nothing is said of the speed."""
+
+
 class Meter(BarMeter):
     """A progress bar with loss, dev score and time left on a terminal; elsewhere a line every ten seconds.
 
@@ -66,11 +70,14 @@ class Meter(BarMeter):
             self.tell(f"{done.task}, epoch {done.epoch}: {_scores(done)}")
 
     def _line(self, done: Done, now: float) -> str:
-        rate = (done.done - self._first) / max(now - self._began, 1e-9)
-        left = timedelta(seconds=round((done.total - done.done) / rate)) if rate > 0 else "?"
+        gone, steps = now - self._began, done.done - self._first
+        speed = ""
+        if gone >= _LEAST_SECONDS and steps > 0:
+            left = timedelta(seconds=round((done.total - done.done) * gone / steps))
+            speed = f", {steps / gone:.1f} steps a second, at most {left} left"
         return (
             f"{done.task}, epoch {done.epoch} of {done.epochs}, step {done.done:,} of {done.total:,}: "
-            f"{_scores(done)}, {rate:.1f} steps a second, at most {left} left"
+            f"{_scores(done)}{speed}"
         )
 
 
@@ -107,9 +114,10 @@ def show_run(
         print_table(table)
     typer.echo("")
     for step in result.steps:
+        epochs = "1 epoch" if step.epochs == 1 else f"{step.epochs} epochs"
         typer.echo(
             f"{step.name}: {step.train_rows:,} {rows} to learn from, {step.dev_rows:,} to choose by; "
-            f"{step.epochs} epochs, best {step.metric} {step.best:.4f} after epoch {step.best_epoch}"
+            f"{epochs}, best {step.metric} {step.best:.4f} after epoch {step.best_epoch}"
         )
     for note in notes:
         typer.echo(note)

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 NOT_OK = 1
 """Exit code when something needed is missing or something is wrong."""
 
-_COLOURS = {"found": "green", "in part": "yellow", "absent, optional": None, "missing": "red", "wrong": "red"}
+_COLOURS = {
+    "found": "green",
+    "in part": "yellow",
+    "absent, optional": None,
+    "odd, and dealt with": "yellow",
+    "missing": "red",
+    "wrong": "red",
+}
 _WIDE = 110
 _SHOWN = 5
 

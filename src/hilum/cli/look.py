@@ -57,12 +57,15 @@ def look(
     """
     from hilum.api.look import LookOptions, look_at
 
+    _check(output, augment, copies)
     options = LookOptions(size, fit, pad_value, augment, seed, copies, frame, colour)
     done = look_at(image, output=output, options=options)
     for name, value in _facts(done, fit):
         typer.echo(f"{name:<9}{value}")
     for note in done.picture.notes:
         typer.echo(f"note: {note}")
+    if copies and augment == "none":
+        typer.echo("note: all copies are alike, since --augment is none; --augment light changes them")
     for concern in done.concerns:
         typer.echo(
             f"concern: {concern.kind}: {concern.message} ({concern.measure:.2f}, limit {concern.threshold:g})"
@@ -72,6 +75,14 @@ def look(
     if done.output is not None:
         shown = f"{copies} copies by {augment!r}, seed {seed}, after the image itself" if copies else "8 bits"
         typer.echo(f"wrote {done.output}: {shown}")
+
+
+def _check(output: Path | None, augment: str, copies: int) -> None:
+    from hilum.core.errors import InputError
+
+    if output is None and (copies or augment != "none"):
+        given = "--copies" if copies else "--augment"
+        raise InputError(f"{given} decides what is written, and nothing is. Next step: add -o OUT.png.")
 
 
 def _facts(done: Look, fit: str) -> list[tuple[str, str]]:

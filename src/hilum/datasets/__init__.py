@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from hilum.core.errors import UnknownNameError
 from hilum.core.plugins import Folder
 from hilum.datasets._base import Access, Card, Checkup, DataSet, Dropped, Expected, Item, ItemStatus
 
@@ -27,4 +28,6 @@ DATA_SETS: Folder[Callable[..., DataSet]] = Folder("data_set", "hilum.datasets",
 
 def get_data_set(name: str, root: Path | str, **options: object) -> DataSet:
     """The data set `name` below the folder `root`. Raises UnknownNameError, with the nearest name."""
+    if name not in (names := DATA_SETS.names()):
+        raise UnknownNameError("data set", name, names)
     return DATA_SETS.get(name)(root, **options)

@@ -59,12 +59,16 @@ class Card:
 
 
 class ItemStatus(StrEnum):
-    """What became of one thing that was looked for. PART: fewer than the complete data set has, but usable."""
+    """What became of one thing that was looked for. PART: fewer than the complete data set has, but usable.
+
+    ODD: not as it should be, but known of the published files and put right on the way; there is nothing to do.
+    """
 
     FOUND = "found"
     PART = "in part"
     ABSENT = "absent, optional"
     MISSING = "missing"
+    ODD = "odd, and dealt with"
     WRONG = "wrong"
 
 
@@ -84,7 +88,7 @@ class Checkup:
     """What is found, missing or wrong of a data set below a folder.
 
     `counts`: studies, images, reports, ... `left_out`: lines on what gave no study or lost an image, and why; what
-    is wrong among it (`Dropped.wrong`) is an item instead.
+    is wrong or odd among it (`Dropped.wrong`, `Dropped.odd`) is an item instead.
     """
 
     root: Path
@@ -101,28 +105,32 @@ class Checkup:
 class Dropped:
     """Rows and files that gave no study, counted by reason, with the first few of each by name.
 
-    `wrong` are the reasons that no complete and sound copy of a data set has; a checkup calls them wrong.
+    `wrong` are the reasons that no complete and sound copy of a data set has; a checkup calls them wrong. `odd` are
+    those that the published files have and that were put right; a checkup tells them, and they are no fault.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = {}
         self.wrong: set[str] = set()
+        self.odd: set[str] = set()
 
-    def add(self, reason: str, name: str, *, wrong: bool = False) -> None:
-        """Count `name` under `reason`; `wrong` marks the reason."""
+    def add(self, reason: str, name: str, *, wrong: bool = False, odd: bool = False) -> None:
+        """Count `name` under `reason`; `wrong` and `odd` mark the reason."""
         self.counts[reason] += 1
         if wrong:
             self.wrong.add(reason)
+        if odd:
+            self.odd.add(reason)
         if self.counts[reason] <= _EXAMPLES:
             self.examples.setdefault(reason, []).append(name)
 
-    def lines(self, *, wrong: bool = True) -> list[str]:
-        """One line per reason: how many, why, and which ones first. Without `wrong`, those reasons are left out."""
+    def lines(self, *, marked: bool = True) -> list[str]:
+        """One line per reason: how many, why, which ones first. Without `marked`, wrong and odd ones are left out."""
         return [
             f"{n:,} {reason}: {self.some(reason)}"
             for reason, n in self.counts.most_common()
-            if wrong or reason not in self.wrong
+            if marked or reason not in self.wrong | self.odd
         ]
 
     def some(self, reason: str) -> str:
@@ -181,13 +189,15 @@ class DataSet(ABC):
             further, counts = [Item("can be read", "", ItemStatus.WRONG, 0, None, str(error))], {}
         finally:
             self._tell = None
-        bad = (
-            Item(reason, "", ItemStatus.WRONG, n, None, self.dropped.some(reason))
-            for reason, n in self.dropped.counts.items()
-            if reason in self.dropped.wrong
-        )
-        lines = tuple(self.dropped.lines(wrong=False))
-        return replace(found, items=(*found.items, *further, *bad), counts=counts, left_out=lines)
+        lines = tuple(self.dropped.lines(marked=False))
+        items = (*found.items, *further, *self._marked())
+        return replace(found, items=items, counts=counts, left_out=lines)
+
+    def _marked(self) -> Iterator[Item]:
+        for reason, n in self.dropped.counts.items():
+            if reason in self.dropped.wrong | self.dropped.odd:
+                status = ItemStatus.WRONG if reason in self.dropped.wrong else ItemStatus.ODD
+                yield Item(reason, "", status, n, None, self.dropped.some(reason))
 
     def _verify(self) -> tuple[list[Item], dict[str, int]]:
         """Deeper looks at what is there (columns, files named in tables, ...), and counts.

@@ -139,7 +139,7 @@ def labels_beside(path: Path, studies: Sequence[str], dropped: Dropped) -> dict[
             "position, nothing to do)"
         )
         for place in range(slipped[0], slipped[1] + 1):
-            dropped.add(reason, f"row {place + 1:,} has {names[place]} for {studies[place]}", wrong=True)
+            dropped.add(reason, f"row {place + 1:,} has {names[place]} for {studies[place]}", odd=True)
         names = tuple(studies)
     known = set(studies)
     for name in names:

@@ -246,13 +246,16 @@ class OpenI(DataSet):
         total = counts["studies"]
         short = f"{REPORTS - total:,} of {REPORTS:,} are not here" if total < REPORTS else ""
         said = f"{len(empty):,} have neither findings nor impression: {examples(empty)}" if empty else ""
-        named = [image_key(image) for images in reports.images.values() for image in images]
+        named = {
+            image_key(i) or i: i for images in reversed(reports.images.values()) for i in reversed(images)
+        }
+        here = [named.get(key, path.name) for key, path in sides.files.items()]
         return [
             Item("reports read", "", ItemStatus.PART if short else ItemStatus.FOUND, total, REPORTS, short),
             Item(
                 "reports with findings or impression", "", ItemStatus.FOUND, total - len(empty), total, said
             ),
-            *image_items(named, sides.files, table="the reports"),
+            *image_items(reversed(named.values()), here, table="the reports"),
         ], counts
 
 

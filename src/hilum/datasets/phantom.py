@@ -7,23 +7,25 @@ their rates follow section 4.2 and Table 3 of the VisualCheXbert paper (doi 10.1
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from hilum.core.errors import InputError
 from hilum.core.imaging import Study
 from hilum.datasets._base import Access, Card, Checkup, DataSet, Expected, Item, ItemStatus
-from hilum.datasets._phantom.folder import (
+from hilum.datasets._phantom.files import (
     BOXES,
     IMAGES,
     MASKS,
+    PARTS,
     README,
     REPORTS,
     SETTINGS,
     TABLE,
     population,
     read_phantom,
-    write_phantom,
 )
+from hilum.datasets._phantom.folder import write_phantom
 from hilum.datasets._phantom.study import IMAGE, REPORT, WHOLE, PhantomOptions, causes_of, phantom_studies
 from hilum.datasets._phantom.tables import CAUSES
 from hilum.runner.local import Progress
@@ -83,7 +85,15 @@ class Phantom(DataSet):
             return Checkup(
                 self.root, (Item("files", "", ItemStatus.FOUND, 0, None, note),), {"studies": self.options.n}
             )
-        return super().check(progress=progress)
+        found = super().check(progress=progress)
+        if not (self.root / PARTS).is_dir():
+            return found
+        note = (
+            f"{self.root / PARTS} is here: hilum phantom was stopped, or is still at work. Next step: repeat the same "
+            "command, with the same options, and it goes on; with others, --fresh starts anew"
+        )
+        stopped = Item("unfinished run", "", ItemStatus.WRONG, 0, None, note)
+        return replace(found, items=(stopped, *found.items))
 
     def _verify(self) -> tuple[list[Item], dict[str, int]]:
         images = named = reports = studies = 0

@@ -36,7 +36,7 @@ def to_grey(values_HWC: NDArray[Any], name: str, colour: str) -> tuple[NDArray[A
             name,
             f"is a colour picture: in {coloured:.2%} of its pixels the channels differ by more than {SPREAD:.1%} of "
             f"the range (grey stored as RGB stays below {SHARE:.2%})",
-            "if it is an X-ray with marks in colour, read it with colour='luminance'",
+            "if it is an X-ray with marks in colour, read it with colour='luminance' (hilum look: --colour luminance)",
         )
     what = "a colour picture read by its luminance" if coloured > SHARE else "grey, stored in three channels"
     return _luminance(values_HWC), [f"{what} (channels differ by up to {widest / top:.1%} of the range)"]

@@ -75,7 +75,7 @@ def _finish(picture: Picture, options: Options, notes: list[str]) -> Picture:
             f"{n} {side}" for n, side in zip(borders, ("top", "bottom", "left", "right"), strict=True)
         )
         notes.append(
-            f"even margins, lines: {sides}; {'cut off' if cropped else 'kept (crop_borders=True cuts them)'}"
+            f"even margins, lines: {sides}; {'cut off' if cropped else 'kept (in Python, crop_borders=True cuts them)'}"
         )
     pixels = crop(picture.pixels, borders) if cropped else picture.pixels
     return replace(picture, pixels=pixels, notes=tuple(notes), borders=borders)

@@ -58,6 +58,18 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES", "VisualChexbertStudy", "visualchexbert_study"]
 
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "safetensors",
+    "accelerate",
+    "tensorboard",
+    "cv2",
+    "sklearn",
+    "matplotlib",
+)
+"""What the stages need, of the extras `neural`, `images` and `study`."""
+
 _ANSWERS, _NOTES = "answers.csv", "notes.json"
 
 
@@ -157,14 +169,9 @@ def visualchexbert_study(
 
 def _check_extras() -> None:
     """Raises MissingExtraError now, not after hours, for what a later stage needs."""
-    for package, needs in (
-        ("torch", "neural"),
-        ("cv2", "images"),
-        ("sklearn", "study"),
-        ("matplotlib", "study"),
-    ):
+    for package in _PACKAGES:
         if find_spec(package) is None:
-            raise MissingExtraError(package, needs)
+            raise MissingExtraError(package, "neural,images,study")
 
 
 class Sides(NamedTuple):

@@ -82,11 +82,11 @@ class FolderStore:
         if earlier is None:
             self._clear()
             _write(self.folder / _MANIFEST, json.dumps(job, indent=1).encode(), sync=True)
-        elif differing := list(_differences(earlier, job)):
+        elif differing := list(differences(earlier, job)):
             raise ResumeError(
-                f"{self.folder} holds the parts of an unfinished run that was not the same: "
-                f"{'; '.join(differing)}. Next step: put it back as it was to go on, or start again from "
-                "nothing with --fresh (in Python: fresh=True), which removes these parts."
+                f"{self.folder} holds the parts of a run that was not the same: "
+                f"{'; '.join(differing)}. Next step: put it back as it was to go on, choose another output, or "
+                "start again from nothing with --fresh (in Python: fresh=True), which removes what is there."
             )
 
     def _manifest(self) -> Mapping[str, Any] | None:
@@ -162,11 +162,12 @@ def _cannot_write(folder: Path, error: OSError) -> OutputError:
     )
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """One line per setting that differs between two jobs (plain JSON values): its name, what it was, what it is now."""
     for key in dict.fromkeys((*old, *new)):
         was, now = old.get(key), new.get(key)
         if isinstance(was, dict) and isinstance(now, dict):
-            yield from _differences(was, now, f"{prefix}{key}.")
+            yield from differences(was, now, f"{prefix}{key}.")
         elif was != now:
             yield f"{prefix}{key} was {was!r} and is now {now!r}"
 

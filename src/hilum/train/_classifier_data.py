@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from hilum.core.errors import InputError
 from hilum.core.matrix import LEFT_OUT
+from hilum.tables._label_rows import counted
 from hilum.train.checkpoints import write_whole
 from hilum.train.classifier_config import ClassifierTraining
 from hilum.train.classifier_losses import targets_of, truth_of
@@ -65,14 +66,15 @@ def make_sides(
     decoded = decode(
         every.sources, cache, size=config.size_px, fit=config.fit, workers=workers_of(config), tell=tell
     )
-    check_some_left(decoded, every.sources)
     write_left_out(config.output / LEFT_OUT_FILE, every, decoded)
+    check_some_left(decoded, every.sources, listed=config.output / LEFT_OUT_FILE)
     notes = [*images.notes, *(() if dev is None else (f"dev: {note}" for note in dev.notes))]
     if decoded.failed:
         first = "; ".join(f"{every.ids[one.place]}: {one.reason}" for one in decoded.failed[:2])
-        notes.append(
-            f"{len(decoded.failed):,} images could not be read and were left out ({first}); all are in {LEFT_OUT_FILE}"
+        number = counted(
+            len(decoded.failed), "image could not be read and was", "images could not be read and were"
         )
+        notes.append(f"{number} left out ({first}); listed in {LEFT_OUT_FILE}")
     good = decoded.good()
     if dev is None:
         learned, chosen = _split(every, decoded, good, config)
@@ -114,7 +116,7 @@ def _split(
         split = split_rows([same], share=config.dev_share, seed=config.seed, groups=[patients])[0]
     except InputError as error:
         raise InputError(
-            f"{every.name}: {len(good):,} images of {len(set(patients)):,} patients are too few to put "
+            f"{every.name}: {len(good):,} images of {of_patients(patients)} are too few to put "
             f"{config.dev_share:.0%} of them aside for choosing the checkpoint. Next step: more images, another "
             "--dev-share, or images of their own for it (--dev-images, --dev-split)."
         ) from error
@@ -145,29 +147,35 @@ def _check_classes(sides: Sides, config: ClassifierTraining) -> list[str]:
     names = sides.train.findings
     notes = [
         (
-            f"{len(sides.train):,} images of {_patients(sides.train)} to learn from, {len(sides.dev):,} of "
-            f"{_patients(sides.dev)} to choose by"
+            f"{counted(len(sides.train), 'image', 'images')} of {of_patients(sides.train.patients)} to learn from, "
+            f"{len(sides.dev):,} of {of_patients(sides.dev.patients)} to choose by"
         )
     ]
-    for what, truth_NF, told in (
-        ("to learn from", learned, "nothing can be learned of them"),
-        ("to choose by", chosen, "they have no AUROC and do not count in the score"),
+    for what, truth_NF, lost in (
+        ("to learn from", learned, "nothing can be learned"),
+        ("to choose by", chosen, "there is no AUROC to choose by"),
     ):
         one = [name for name, column in zip(names, truth_NF.T, strict=True) if not _both(column)]
         if len(one) == len(names):
             raise InputError(
                 f"Every finding has one class only among the {len(truth_NF):,} images {what} "
-                f"({_counts(names, truth_NF)}), so {told.replace('they have', 'there is')}. Next step: more images, "
+                f"({_counts(names, truth_NF)}), so {lost}. Next step: more images, "
                 "other --findings, another --dev-share or --seed."
             )
         if one:
-            notes.append(f"{', '.join(one)}: one class only among the images {what}; {told}")
+            each = "nothing is learned of" if truth_NF is learned else "the score leaves out"
+            it = "it" if len(one) == 1 else "them"
+            notes.append(f"{', '.join(one)}: one class only among the images {what}, so {each} {it}")
     return notes
 
 
-def _patients(images: ImageSet) -> str:
-    n = len({one for one in images.patients if one})
-    return f"{n:,} patients" if n else "patients that are not named"
+def of_patients(patients: Sequence[str]) -> str:
+    """How many patients images are of, in words; "" is a patient that is not named."""
+    named = counted(len(set(patients) - {""}), "patient", "patients")
+    unnamed = sum(not one for one in patients)
+    if unnamed == len(patients):
+        return "patients that are not named"
+    return f"{named} ({unnamed:,} without a named patient)" if unnamed else named
 
 
 def _both(column: npt.NDArray[np.int8]) -> bool:

@@ -19,6 +19,8 @@ from hilum.metrics.finding_ranks import Ranks, rank_findings
 from hilum.metrics.ranking import youden_threshold
 from hilum.metrics.reliability import calibration_error, fit_temperature, log_loss
 from hilum.models.classifier_spec import ClassifierSpec
+from hilum.tables._label_rows import counted
+from hilum.train._classifier_data import of_patients
 from hilum.train._kept import fields_of, kept_fields, step_results, table_of_json
 from hilum.train.checkpoints import write_whole
 from hilum.train.classifier import ClassifierResult, DevScores, Speed
@@ -69,14 +71,23 @@ def tables_of(dev: DevScores, *, seed: int, replicates: int) -> tuple[ResultTabl
         dev.truth_NF, dev.log_odds_NF, dev.findings, rng=rng_for(seed, "bootstrap", "dev"), groups=dev.groups,
         replicates=replicates,
     )  # fmt: skip
-    patients = len(set(dev.groups))
+    images = counted(len(dev.ids), "image", "images")
     note = (
-        f"On {len(dev.ids):,} images of {patients:,} patients that were not learned from, but by which the checkpoint "
-        f"was chosen, so the numbers are a little too good. 95% intervals from {replicates:,} bootstrap replicates of "
-        "patients. A dash: one class only among these images; the mean goes over the others. A replicate in "
-        "which a finding has one class only is not in that finding's interval."
+        f"On {images} of {of_patients(dev.patients)}; they were not learned from, but the checkpoint was chosen by "
+        f"them, so the numbers are a little too good. 95% intervals from {replicates:,} bootstrap replicates of "
+        f"{_drawn(dev.patients)}. A dash: one class only among these images; the mean goes over the others. A "
+        "replicate in which a finding has one class only is not in that finding's interval."
     )
     return rank_table(ranks, "dev", "Dev scores of the model that was kept", note), _calibration(dev)
+
+
+def _drawn(patients: Sequence[str]) -> str:
+    """What the bootstrap draws."""
+    if all(patients):
+        return "patients"
+    if any(patients):
+        return "patients, and of single images where the patient is not named"
+    return "images, not of patients, because no patient is named, so they are too narrow if a patient has several"
 
 
 def rank_table(ranks: Ranks, name: str, title: str, note: str) -> ResultTable:

@@ -19,6 +19,7 @@ from hilum.core.vocabulary import State
 from hilum.images.transforms import get_augmentation
 from hilum.models.classifier import save_classifier
 from hilum.models.classifier_spec import ClassifierSpec, log_odds, probabilities
+from hilum.tables._label_rows import counted
 from hilum.train._classifier_data import LEFT_OUT_FILE, Sides, make_sides, shown, workers_of
 from hilum.train._classifier_results import (
     DEV_FILE,
@@ -142,7 +143,8 @@ def _train(job: _Job) -> ClassifierResult:
 def _sides(job: _Job) -> Sides:
     """The main process decodes, the others find it done."""
     cache = job.config.cache or job.folder.path / "state"
-    job.tell(f"decoding {len(job.images) + len(job.dev or ()):,} images at {job.config.size_px} px")
+    number = counted(len(job.images) + len(job.dev or ()), "image", "images")
+    job.tell(f"decoding {number} at {job.config.size_px} px")
     if job.main:
         sides = make_sides(job.config, job.images, job.dev, cache, tell=job.tell)
     job.accelerator.wait_for_everyone()
@@ -189,7 +191,9 @@ def _go(
                         machine.average.load_state_dict(first)
                     machine.optimizer.load_state_dict(untouched)
                     position.next_task()
-                job.tell(f"learning from {len(tasks[place].train):,} images of {tasks[place].name}")
+                job.tell(
+                    f"learning from {counted(len(tasks[place].train), 'image', 'images')} of {tasks[place].name}"
+                )
                 fit(tasks[place], machine, settings_of(job.config), position, keeper=keeper, stop=stop)
             keeper.load_best(len(tasks) - 1)
     except Stopped:

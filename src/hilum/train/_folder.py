@@ -56,13 +56,21 @@ class RunFolder:
         ours = (self.path / STATE_FOLDER).is_dir()
         if self.path.is_dir() and any(self.path.iterdir()) and not ours:
             raise OutputError(f"{self.path} holds other files. Next step: name a new folder with -o.")
-        self._store.open(self.job, fresh=fresh)
+        self._store.open(self.job, fresh=fresh or not self._has_something())
         if fresh or self._stale():
             self._clear()
 
     def close(self) -> None:
         """Unlock."""
         self._store.close()
+
+    def _has_something(self) -> bool:
+        """Whether there is anything to lose: a result, or what was kept on the way to one."""
+        kept = (".pt", ".safetensors", ".jsonl")
+        state = self.path / STATE_FOLDER
+        return (self.path / RESULT).exists() or (
+            state.is_dir() and any(one.suffix in kept for one in state.iterdir())
+        )
 
     def _stale(self) -> bool:
         """Whether the outputs are those of a run that was given up with `fresh` and not yet cleared."""

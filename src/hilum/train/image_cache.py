@@ -18,7 +18,6 @@ import numpy.typing as npt
 from hilum.core.errors import ImageError, InputError, OutputError
 from hilum.images.read import read_image
 from hilum.images.transforms import resize
-from hilum.train.checkpoints import write_json
 from hilum.train.image_set import Grey, Source, fingerprint
 
 _ROWS_BETWEEN_SAVES = 512
@@ -129,6 +128,8 @@ def _fill(
     workers: int,
     tell: Callable[[str], None],
 ) -> None:
+    from hilum.train.checkpoints import write_json  # noqa: PLC0415  (loads torch)
+
     size = int(pixels.shape[1])
     last = time.monotonic()
     with one_opencv_thread(), ThreadPoolExecutor(workers, thread_name_prefix="hilum-decode") as pool:
@@ -160,7 +161,7 @@ def _one(source: Source, size: int, fit: str) -> Grey | str:
     try:
         return grey(read_image(source).pixels, size, fit=fit)
     except ImageError as error:
-        return " ".join(str(error).split())[:300]
+        return " ".join(str(error).split()).removeprefix(str(source)).lstrip(": ")[:300]
     except (OSError, MemoryError) as error:
         return f"cannot be read: {error}"
 
@@ -185,10 +186,11 @@ def one_opencv_thread() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-def check_some_left(decoded: Decoded, sources: Sequence[Source]) -> None:
-    """Raises InputError, with the first reasons, when no image can be used."""
+def check_some_left(decoded: Decoded, sources: Sequence[Source], *, listed: Path) -> None:
+    """Raises InputError, with the first reasons and the file that lists all, when no image can be used."""
     if len(decoded.failed) == len(sources):
         first = "; ".join(f"{sources[one.place]}: {one.reason}" for one in decoded.failed[:2])
         raise InputError(
-            f"None of {len(sources):,} images can be used: {first}. Next step: check the paths (--root DIR)."
+            f"None of {len(sources):,} images can be used: {first}. All are in {listed}. Next step: check the "
+            "paths (--root DIR)."
         )

@@ -17,6 +17,7 @@ from hilum.core.imaging import Image, Study, View
 from hilum.core.matrix import LEFT_OUT, LabelMatrix
 from hilum.core.vocabulary import SHIPPED, State, Vocabulary
 from hilum.datasets import DATA_SETS, DataSet, get_data_set
+from hilum.tables._label_rows import counted
 from hilum.tables.image_tables import read_image_table
 from hilum.tables.labels import read_labels
 from hilum.train.classifier_config import ClassifierTraining
@@ -79,13 +80,28 @@ def read_table(path: Path, config: ClassifierTraining) -> ImageSet:
     placed = replace(base.take(rows), states_NF=matrix.states_NF)
     named = np.array([bool(one) for one in placed.ids])
     if not named.all():
-        notes.append(f"{int((~named).sum()):,} rows of labels name no image and were left out")
+        lost = counted(
+            int((~named).sum()),
+            "row of labels names no image and was",
+            "rows of labels name no image and were",
+        )
+        notes.append(f"{lost} left out")
         placed = placed.take(np.flatnonzero(named))
-    if table.patients is None:
+    notes += _noteworthy(placed, named=table.patients is not None)
+    return _finished(placed, notes)
+
+
+def _noteworthy(images: ImageSet, *, named: bool) -> list[str]:
+    """Notes on images that rows name again, and on patients that no column names."""
+    notes = []
+    if twice := len(images.ids) - len(set(images.ids)):
+        said = counted(twice, "row names an image that an", "rows name images that an")
+        notes.append(f"{said} earlier row names; all are used")
+    if not named:
         notes.append(
             "no column of patients was found: images of one patient can stand on both sides of the split"
         )
-    return _finished(placed, notes)
+    return notes
 
 
 def _joined(
@@ -151,7 +167,7 @@ def read_data_set(config: ClassifierTraining, *, split: str | None, tell: Tell) 
     """The images of a data set, with labels of `config.source` or of the file `config.labels`."""
     assert config.data is not None  # noqa: S101  (asked for by the caller)
     found = _data_set(config.data, config)
-    source = config.source or _only_source(config.data, found.card.labels, config)
+    source = _source_of(config.data, found.card.labels, config)
     read = from_studies(
         found.studies(split),
         source=source,
@@ -177,15 +193,23 @@ def _data_set(name: str, config: ClassifierTraining) -> DataSet:
     return DATA_SETS.get(name)(**dict(config.data_options))
 
 
-def _only_source(name: str, sources: Sequence[str], config: ClassifierTraining) -> str:
+def _source_of(name: str, sources: Sequence[str], config: ClassifierTraining) -> str:
+    """The source of labels that was asked for, else the only one of the data set; "" with labels of a file."""
     if config.labels is not None:
         return ""
-    if len(sources) != 1:
+    wanted = config.source
+    if wanted in sources or (wanted is None and len(sources) == 1):
+        return wanted or sources[0]
+    got = "" if wanted is None else f"There is no label file {wanted} and no label source of that name. "
+    if not sources:
         raise InputError(
-            f"The data set {name} has labels of {', '.join(sources) or 'no source'}. Next step: name one with "
-            "--source, or a label file with --labels FILE."
+            f"{got}The data set {name} has no labels of its own. Next step: --labels FILE, with a row of labels for "
+            "each image or study."
         )
-    return sources[0]
+    raise InputError(
+        f"{got}The data set {name} has labels of: {', '.join(sources)}. Next step: choose with --labels SOURCE, such "
+        f"as --labels '{sources[0]}', or give a label file with --labels FILE."
+    )
 
 
 def from_studies(
@@ -293,7 +317,9 @@ def _finished(images: ImageSet, notes: Sequence[str]) -> ImageSet:
         empty &= np.all(images.states_NF == LEFT_OUT, axis=1)
     told = list(notes)
     if empty.any():
-        told.append(f"{int(empty.sum()):,} images without any label were left out")
+        told.append(
+            f"{counted(int(empty.sum()), 'image without any label was', 'images without any label were')} left out"
+        )
     if empty.all():
         raise InputError(
             f"{images.name}: no image has a label, so there is nothing to learn. Next step: check its columns."

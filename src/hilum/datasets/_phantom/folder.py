@@ -1,4 +1,4 @@
-"""The phantom on disk: written in parts that survive a kill, the same bytes from any number of workers, read back."""
+"""The phantom on disk: written in parts that survive a kill, the same bytes from any number of workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,23 +17,30 @@ from typing import Any
 import numpy as np
 
 from hilum.core.errors import InputError, OutputError
-from hilum.core.imaging import Box, Image, Mask, Study, View
-from hilum.core.records import Labels, Report
+from hilum.core.imaging import Image, Study
 from hilum.core.version import VERSION
-from hilum.core.vocabulary import CHEXPERT14, CSV_CODES, state_from_csv
+from hilum.core.vocabulary import CSV_CODES
+from hilum.datasets._phantom.files import (
+    BOXES,
+    IMAGES,
+    MASK_NAMES,
+    MASKS,
+    PARTS,
+    README,
+    REPORTS,
+    SETTINGS,
+    TABLE,
+)
 from hilum.datasets._phantom.patient import patients
 from hilum.datasets._phantom.study import PhantomOptions, studies_of
+from hilum.images._opencv import opencv
 from hilum.runner.local import Chunking, Progress, run_chunks
-from hilum.runner.store import FolderStore
+from hilum.runner.store import FolderStore, differences
 
-TABLE, BOXES, SETTINGS, README = "studies.jsonl", "boxes.csv", "phantom.json", "README.md"
-IMAGES, MASKS, REPORTS = "images", "masks", "reports"
-_PARTS = ".hilum-parts"
 _OURS = re.compile(r"P\d{6,}-\d\d(-frontal|-lateral)?\.(png|txt)(\.tmp)?")
 _PATIENTS_IN_A_CHUNK = 16
 _BOX_COLUMNS = ("image", "finding", "x0", "y0", "x1", "y1")
 _NOTE = "synthetic chest radiograph of no patient, drawn by hilum phantom"
-_MASK_NAMES = ("left lung", "right lung", "heart")
 
 _ABOUT = """# Phantom: synthetic chest studies
 
@@ -65,17 +72,20 @@ def write_phantom(
     """Write `options.n` studies below `folder`. What was done before a kill is not done again.
 
     The bytes do not depend on `workers` or on interruptions. Raises OutputError when the folder holds a phantom of
-    other options (`fresh` replaces it), ResumeError when it holds parts of another run.
+    other options (`fresh` replaces it) or cannot be made, ResumeError when it holds parts of another run, InputError
+    for no studies at all, and MissingExtraError, before anything is written, without the package that draws.
     """
     folder = Path(folder)
+    if options.n < 1:
+        raise InputError(
+            f"{options.n} studies cannot be written. Next step: 1 or more with --n (in Python: n)."
+        )
     if _finished(folder, options, fresh=fresh):
         return
-    for name in (IMAGES, MASKS, REPORTS):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for old in (folder / name).iterdir() if fresh else ():
-            if _OURS.fullmatch(old.name):
-                old.unlink()
-    store = FolderStore(folder / _PARTS)
+    if options.draw:
+        opencv()
+    _make_folders(folder, fresh=fresh)
+    store = FolderStore(folder / PARTS)
     store.open({"phantom": _settings(options), "patients in a chunk": _PATIENTS_IN_A_CHUNK}, fresh=fresh)
     try:
         report = run_chunks(
@@ -95,19 +105,27 @@ def write_phantom(
         store.close()
 
 
+def _make_folders(folder: Path, *, fresh: bool) -> None:
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise OutputError(f"{place} is a file, no folder. Next step: choose another folder with -o.")
+    try:
+        for name in (IMAGES, MASKS, REPORTS):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            for old in (folder / name).iterdir() if fresh else ():
+                if _OURS.fullmatch(old.name):
+                    old.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write in {folder}: {error.strerror or error}. Next step: choose another folder with -o."
+        ) from error
+
+
 def _settings(options: PhantomOptions) -> dict[str, Any]:
     found = {"synthetic": "yes", "version": VERSION, **asdict(options), "causes": sorted(options.causes)}
     if options.times == 1:  # as before there were other rates
         del found["times"]
     return found
-
-
-def population(folder: Path | str) -> str:
-    """Whose patients a written phantom has: those of its seed; "" where that is not known."""
-    try:
-        return f"seed {json.loads((Path(folder) / SETTINGS).read_bytes())['seed']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
 
 
 def _settings_text(options: PhantomOptions) -> str:
@@ -119,18 +137,27 @@ def _finished(folder: Path, options: PhantomOptions, *, fresh: bool) -> bool:
     path = folder / SETTINGS
     if fresh or not path.exists():
         return False
-    if path.read_text("utf-8") == _settings_text(options):
-        return not (folder / _PARTS).exists()
+    if path.read_bytes() == _settings_text(options).encode():
+        return not (folder / PARTS).exists()
     raise OutputError(
-        f"{folder} holds a phantom that was made with other options ({SETTINGS} says which). "
-        "Next step: choose another folder, or replace it with fresh=True."
+        f"{folder} holds a phantom that was made with other options: {_differing(path, options)}. "
+        "Next step: choose another folder, or replace it with --fresh (in Python: fresh=True)."
     )
+
+
+def _differing(path: Path, options: PhantomOptions) -> str:
+    """What a phantom on disk was made with and these options have not, in words."""
+    try:
+        earlier = {"times": 1, **json.loads(path.read_bytes())}
+    except (ValueError, TypeError):
+        return f"{SETTINGS} cannot be read"
+    return "; ".join(differences(earlier, {"times": 1, **_settings(options)})) or f"{SETTINGS} was changed"
 
 
 def _about(options: PhantomOptions) -> str:
     return _ABOUT.format(
         version=VERSION, seed=options.seed, table=TABLE, images=IMAGES, mask_folder=MASKS, reports=REPORTS,
-        boxes=BOXES, settings=SETTINGS, masks=", ".join(f"{1 << i} {m}" for i, m in enumerate(_MASK_NAMES)),
+        boxes=BOXES, settings=SETTINGS, masks=", ".join(f"{1 << i} {m}" for i, m in enumerate(MASK_NAMES)),
     )  # fmt: skip
 
 
@@ -186,7 +213,7 @@ def _write_files(folder: Path, study: Study) -> None:
         _replace(folder / IMAGES / f"{image.id}.png", png(grey, _NOTE))
         if image.masks:
             bits = np.zeros(grey.shape, np.uint8)
-            for place, name in enumerate(_MASK_NAMES):
+            for place, name in enumerate(MASK_NAMES):
                 if name in image.masks:
                     bits |= image.masks[name].astype(np.uint8) << place
             _replace(folder / MASKS / f"{image.id}.png", png(bits, _NOTE))
@@ -236,81 +263,3 @@ def _image_row(image: Image) -> dict[str, Any]:
         "spacing_mm": image.spacing_mm,
         "boxes": [[b.finding, b.x0, b.y0, b.x1, b.y1] for b in image.boxes],
     }
-
-
-# ---- reading -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class MaskFile(Mapping[str, Mask]):
-    """Masks in a file, read when one is asked for."""
-
-    path: Path
-    names: tuple[str, ...]
-
-    def __getitem__(self, name: str) -> Mask:
-        if name not in self.names:
-            raise KeyError(name)
-        from hilum.images.read import read_image  # noqa: PLC0415  (labels and reports need no image package)
-
-        bits = np.rint(read_image(self.path).pixels[0] * 255).astype(np.uint8)
-        mask: Mask = (bits >> _MASK_NAMES.index(name)) & 1 == 1
-        return mask
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
-def read_phantom(table: Path, split: str | None = None) -> Iterator[Study]:
-    """The studies of `studies.jsonl`; images and masks are not read. Raises InputError for a bad row."""
-    folder = table.parent
-    with table.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                study = _study(folder, json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-                raise InputError(
-                    f"{table}, line {number}: this is no study of the phantom ({type(error).__name__}: {error}). "
-                    "Next step: write the phantom again with fresh=True."
-                ) from error
-            if split is None or study.split == split:
-                yield study
-
-
-def _study(folder: Path, row: Mapping[str, Any]) -> Study:
-    report = folder / REPORTS / f"{row['id']}.txt"
-    text = report.read_bytes().decode() if report.is_file() else None
-    labels = {
-        source: Labels(CHEXPERT14, tuple(state_from_csv(codes[name]) for name in CHEXPERT14.names))
-        for source, codes in row["labels"].items()
-    }
-    return Study(
-        id=row["id"],
-        patient=row["patient"],
-        images=tuple(_image(folder, image) for image in row["images"]),
-        report=None if text is None else Report(row["id"], text, meta={"synthetic": "yes"}),
-        labels=labels,
-        priors=tuple(row["priors"]),
-        sex=row["sex"],
-        race=row["race"],
-        age_years=row["age_years"],
-        split=row["split"],
-        licence=row["licence"],
-        meta=row["meta"],
-    )
-
-
-def _image(folder: Path, row: Mapping[str, Any]) -> Image:
-    name, masks = f"{row['id']}.png", tuple(row["masks"])
-    path = folder / IMAGES / name
-    return Image(
-        id=row["id"],
-        path=path if row["is_drawn"] and path.is_file() else None,
-        view=View(row["view"]),
-        boxes=tuple(Box(*box) for box in row["boxes"]),
-        masks=MaskFile(folder / MASKS / name, masks) if masks else {},
-        spacing_mm=tuple(row["spacing_mm"]) if row["spacing_mm"] else None,
-    )
