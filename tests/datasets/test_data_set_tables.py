@@ -58,7 +58,7 @@ def test_rows_without_the_cells_of_the_header_are_counted_and_cost_no_other(tmp_
     assert [row["id"] for row in found] == ["1", "3", "5"]
     assert (dropped.counts[BAD_ROW], dropped.wrong) == (2, {BAD_ROW})
     assert dropped.lines() == [f"2 {BAD_ROW}: a.csv row 2, a.csv row 4"]
-    assert dropped.lines(wrong=False) == []
+    assert dropped.lines(marked=False) == []
 
 
 def test_gzip_tabs_and_other_encodings_are_read(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
     HilumError
     ├── InputError        a file, column or value of the user cannot be used
+    │   └── ImageError    a file is no image that can be used
     ├── OutputError       a result cannot be written where it was asked for
     ├── LexiconError      a lexicon or vocabulary file has a bad entry (file, line and rule named)
     ├── VocabularyError   a vocabulary contradicts itself
