@@ -15,7 +15,7 @@ from hilum.datasets._phantom.film import Film
 
 try:
     import cv2
-except ModuleNotFoundError as error:  # pragma: no cover
+except ModuleNotFoundError as error:
     raise MissingExtraError("opencv-python-headless", "images") from error
 
 Plane = NDArray[np.float32]
