@@ -39,6 +39,9 @@ ODD = {
 
 
 NEURAL = [name for name in LABELERS.names() if "weights" in inspect.signature(LABELERS.get(name)).parameters]
+LANGUAGE = [
+    name for name in LABELERS.names() if "endpoint" in inspect.signature(LABELERS.get(name)).parameters
+]
 CLOSE = 1e-5
 """How near probabilities must come to each other when a text is read in another batch."""
 
@@ -48,6 +51,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path
     """Tiny invented weights for each labeler that needs some."""
     sys.path.insert(0, MODELS)
     import torch
+    from tiny_language_model import tiny_language_model
     from tiny_report_encoder import tiny_folder
 
     from hilum.models.encoder_spec import spec_for
@@ -56,33 +60,38 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path
     torch.set_num_threads(1)
     yield {
         name: tiny_folder(tmp_path_factory.mktemp(name), spec_for("chexpert14", kind=name)) for name in NEURAL
-    }
+    } | {name: tiny_language_model(tmp_path_factory.mktemp(name), context=2048) for name in LANGUAGE}
     torch.set_num_threads(before)
 
 
 @cache
 def built(name: str, weights: str | None) -> Labeler:
-    return get_labeler(name, **options_of(weights))
+    return get_labeler(name, **options_of(name, weights))
 
 
-def options_of(weights: str | None) -> dict[str, Any]:
-    return {} if weights is None else {"weights": weights, "device": "cpu", "threads": 1}
+def options_of(name: str, weights: str | None) -> dict[str, Any]:
+    if weights is None:
+        return {}
+    asked = (
+        {"model": weights, "prompt": "brief", "context": 400} if name in LANGUAGE else {"weights": weights}
+    )
+    return {**asked, "device": "cpu", "threads": 1}
 
 
 @pytest.fixture(params=LABELERS.names())
 def options(request: pytest.FixtureRequest) -> dict[str, Any]:
     """What the labeler is built with."""
-    if request.param not in NEURAL:
+    if request.param not in (*NEURAL, *LANGUAGE):
         return {"name": request.param}
     return {
         "name": request.param,
-        **options_of(str(request.getfixturevalue("weights")[request.param])),
+        **options_of(request.param, str(request.getfixturevalue("weights")[request.param])),
     }
 
 
 @pytest.fixture
 def labeler(options: dict[str, Any]) -> Labeler:
-    return built(options["name"], options.get("weights"))
+    return built(options["name"], options.get("weights", options.get("model")))
 
 
 def explained(labeler: Labeler, given: Sequence[ReportSpans]) -> list[Labels]:
@@ -216,7 +225,7 @@ def test_labels_travel_to_and_from_worker_processes(labeler: Labeler) -> None:
 
 def test_all_are_built_from_their_names_in_another_process(weights: dict[str, Path]) -> None:
     text, names = ODD["plain"], LABELERS.names()
-    given = [{"name": n, **options_of(str(weights[n]) if n in weights else None)} for n in names]
+    given = [{"name": n, **options_of(n, str(weights[n]) if n in weights else None)} for n in names]
     code = (
         "import json, sys; from hilum.labelers import ReportSpans, get_labeler\n"
         "for options in json.loads(sys.argv[1]):\n"

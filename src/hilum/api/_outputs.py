@@ -26,12 +26,14 @@ from hilum.text.sections import SectionCoverage
 
 
 def read_summary(store: PartStore, chunks: int, *, findings: tuple[str, ...]) -> dict[str, Any]:
-    """The counts of all chunks added up: rows, status, findings, coverage, and rows with a problem."""
+    """The counts of all chunks added up: rows, status, findings, coverage, rows with a problem or without answer."""
     coverage = SectionCoverage()
     status: Counter[str] = Counter({s.value: 0 for s in RowStatus})
     states = {name: Counter({s.name.lower(): 0 for s in PRECEDENCE}) for name in findings}
     problems = 0
     first_problems: list[str] = []
+    failed: Counter[str] = Counter()
+    first_failed: list[str] = []
     counted: Counter[str] = Counter()
     for chunk in range(chunks):
         part = json.loads(store.path(chunk, SUMMARY).read_bytes())
@@ -42,6 +44,8 @@ def read_summary(store: PartStore, chunks: int, *, findings: tuple[str, ...]) ->
         counted.update(part.get("counted", {}))
         problems += part["problems"]
         first_problems = [*first_problems, *part["first_problems"]][:MOST_PROBLEMS]
+        failed.update(part["failed"])
+        first_failed = [*first_failed, *part["first_failed"]][:MOST_PROBLEMS]
     return {
         "rows": sum(status.values()),
         "status": dict(status),
@@ -50,6 +54,8 @@ def read_summary(store: PartStore, chunks: int, *, findings: tuple[str, ...]) ->
         "coverage": coverage.to_dict(),
         "problems": problems,
         "first_problems": first_problems,
+        "failed": dict(failed.most_common()),
+        "first_failed": first_failed,
     }
 
 
@@ -100,6 +106,7 @@ def _record(plan: Plan, counts: Mapping[str, Any]) -> dict[str, Any]:
         "rows": counts["rows"],
         "status": counts["status"],
         **({"counted": counts["counted"]} if counts["counted"] else {}),
+        **({"failed": counts["failed"]} if counts["failed"] else {}),
     }
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hilum.api._reports import reading_of
-from hilum.api._work import ABSTAINED, RowWork
+from hilum.api._work import ABSTAINED, PROBLEM, RowWork
 from hilum.core.errors import InputError, OutputError, UnknownNameError
 from hilum.core.version import VERSION
 from hilum.core.vocabulary import Vocabulary
-from hilum.labelers import Labeler, get_labeler, labeler_options, traits_of
+from hilum.labelers import Labeler, Traits, get_labeler, labeler_options, traits_of
 from hilum.tables.columns import column_key, unique_columns
 from hilum.tables.detect import open_reports
 from hilum.tables.source import ReportSource
@@ -182,7 +182,8 @@ def _work(
 ) -> tuple[RowWork, list[str]]:
     traits, names = traits_of(labeler), labeler.vocabulary.names
     probabilities = [f"{name} probability" for name in names] if job.probabilities else []
-    wanted = (*names, *probabilities, *([ABSTAINED] if traits.abstains else []), "status")
+    told = [*([ABSTAINED] if traits.abstains else []), *([PROBLEM] if traits.problems else [])]
+    wanted = (*names, *probabilities, *told, "status")
     added = unique_columns(source.columns, wanted)
     notes = [
         f"the input has a column {old!r} already, so the new one is called {new!r}"
@@ -209,6 +210,7 @@ def _work(
         page_rows=job.html_limit if job.html is not None else 0,
         probabilities=job.probabilities,
         abstained=traits.abstains,
+        problems=traits.problems,
         built=labeler,
     )
     return work, notes
@@ -218,6 +220,12 @@ def _id_place(source: ReportSource) -> int | None:
     keys = [column_key(column) for column in source.columns]
     places = [keys.index(column_key(name)) for name in _ID_COLUMNS if column_key(name) in keys]
     return next((place for place in places if place != source.text_index), None)
+
+
+def chunk_size_of(job: LabelJob, work: RowWork) -> int:
+    """Reports that are kept together: what was asked for, else what suits the labeler."""
+    traits = Traits() if work.built is None else traits_of(work.built)
+    return traits.chunk_size if job.chunk_size is None else job.chunk_size
 
 
 def _manifest(job: LabelJob, work: RowWork, fingerprint: str, stamp: Mapping[str, str]) -> dict[str, object]:
@@ -234,7 +242,7 @@ def _manifest(job: LabelJob, work: RowWork, fingerprint: str, stamp: Mapping[str
         "output format": work.output_format,
         "evidence": work.evidence,
         "reports on the page": work.page_rows,
-        "chunk size": job.chunk_size,
+        "chunk size": chunk_size_of(job, work),
         "versions": _versions(work.output_format),
     }
 

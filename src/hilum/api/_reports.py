@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from hilum.core.errors import HilumError
 from hilum.core.records import Labels, RowStatus, Section, propagate_parents
 from hilum.core.vocabulary import State
-from hilum.labelers import Labeler, ReportSpans, Traits
+from hilum.labelers import Labeler, ModelLabels, ReportSpans, Traits
 from hilum.labelers._base import Explainer
 from hilum.tables.columns import NAMED_FOR_A_SECTION, section_of_column
 from hilum.text.sections import SectionCoverage, select_sections
@@ -90,8 +91,10 @@ def label_reports(
         result = labels.get(i)
         if isinstance(result, Labels):
             done = _with_parents(result) if parents else result
-            status = report.status or RowStatus.LABELED
-            results.append(Labeled(_with_status(done, status), sections[i], report.problem))
+            failure = result.problem if isinstance(result, ModelLabels) else ""
+            status = RowStatus.FAILED if failure else report.status or RowStatus.LABELED
+            problem = "; ".join(filter(None, (report.problem, failure)))
+            results.append(Labeled(_with_status(done, status), sections[i], problem))
         else:
             status = _status_of_unlabeled(report, failed=result is not None)
             problem = "; ".join(filter(None, (report.problem, result or "")))
@@ -133,10 +136,13 @@ def _with_parents(labels: Labels) -> Labels:
 def _label(labeler: Labeler, spans: Sequence[ReportSpans]) -> Sequence[Labels | str]:
     """Labels of each report, or what went wrong with it: a report that a labeler fails on costs no other.
 
-    A labeler that fails on each of several reports is broken itself, and its error is raised.
+    A labeler that fails on each of several reports is broken itself, and its error is raised; so is an error that
+    hilum raises on purpose, since it is none of a text.
     """
     try:
         return labeler.label_batch(spans)
+    except HilumError:
+        raise
     except Exception as error:
         one_by_one = [_label_one(labeler, report) for report in spans]
         if len(spans) > 1 and not any(isinstance(result, Labels) for result in one_by_one):

@@ -12,7 +12,7 @@ from typing import Any
 
 from hilum.api._evidence import evidence_line, page_line
 from hilum.api._reports import Given, Labeled, Reading, label_reports
-from hilum.core.records import Labels
+from hilum.core.records import Labels, RowStatus
 from hilum.core.vocabulary import CSV_CODES, State
 from hilum.labelers import Labeler, ModelLabels, get_labeler
 from hilum.tables.source import InputRow
@@ -24,6 +24,9 @@ ROWS, EVIDENCE, PAGE, SUMMARY, COVERAGE = "rows", "evidence", "page", "summary",
 
 MOST_PROBLEMS = 10
 """Rows that are named when something was wrong with them; the others are counted."""
+
+PROBLEM = "problem"
+"""The column that says why a report has no label, or what was wrong with it."""
 
 ABSTAINED = "abstained"
 """The column, and the count of a finding, of labels that a labeler was too doubtful of to give."""
@@ -40,7 +43,7 @@ class RowWork:
     """How rows become parts; builds its labeler once per worker.
 
     `columns` and `schema` are those of the output; `id_place` is the input column that names a report.
-    `probabilities` and `abstained` say that the output has these columns. `options` build the labeler,
+    `probabilities`, `abstained` and `problems` say that the output has these columns. `options` build the labeler,
     `worker_options` are added in a worker process. `built` is the labeler if there is one already; it stays
     in this process.
     """
@@ -57,6 +60,7 @@ class RowWork:
     page_rows: int
     probabilities: bool = False
     abstained: bool = False
+    problems: bool = False
     worker_options: Mapping[str, object] = field(default_factory=dict)
     built: Labeler | None = None
 
@@ -81,7 +85,8 @@ class RowWork:
             coverage=coverage,
             explained=len(rows) if self.evidence else max(0, self.page_rows - first),
         )
-        written = self._more_columns if self.probabilities or self.abstained else _output_row
+        more = self.probabilities or self.abstained or self.problems
+        written = self._more_columns if more else _output_row
         parts = {
             ROWS: encode_rows(
                 self.columns, list(map(written, rows, done)), self.output_format, schema=self.schema
@@ -112,6 +117,8 @@ class RowWork:
             more += [None if p is None or math.isnan(p) else round(p, _DIGITS) for p in values]
         if self.abstained:
             more.append("; ".join(abstained(labels)) or None)
+        if self.problems:
+            more.append(done.problem or None)
         return (*before, *more, status)
 
     def _name(self, row: InputRow) -> str | None:
@@ -143,10 +150,23 @@ def _summary(first: int, done: Sequence[Labeled]) -> dict[str, Any]:
         "status": Counter(one.labels.status.value for one in done),
         "findings": findings,
         **_counted([one.labels for one in done], findings),
-        "problems": sum(1 for one in done if one.problem),
-        "first_problems": [
-            f"row {first + i + 1:,}: {one.problem}" for i, one in enumerate(done) if one.problem
-        ][:MOST_PROBLEMS],
+        **_problems(first, done),
+    }
+
+
+def _problems(first: int, done: Sequence[Labeled]) -> dict[str, Any]:
+    """Rows with a problem and the first of them; apart from them, reports without an answer, by reason."""
+    failed = [(i, one) for i, one in enumerate(done, first + 1) if one.labels.status is RowStatus.FAILED]
+    others = [
+        (i, one)
+        for i, one in enumerate(done, first + 1)
+        if one.problem and one.labels.status is not RowStatus.FAILED
+    ]
+    return {
+        "problems": len(others),
+        "first_problems": [f"row {i:,}: {one.problem}" for i, one in others[:MOST_PROBLEMS]],
+        "failed": Counter(one.problem for _, one in failed),
+        "first_failed": [f"row {i:,}: {one.problem}" for i, one in failed[:MOST_PROBLEMS]],
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum.api._outputs import read_summary, write_outputs
-from hilum.api._plan import Plan, make_plan
+from hilum.api._plan import Plan, chunk_size_of, make_plan
 from hilum.api._work import CUT_OFF, DOUBTFUL, WINDOWED
 from hilum.core.errors import InputError
 from hilum.labelers import Traits, traits_of
@@ -33,7 +33,8 @@ class LabelJob:
     forgets the parts of an unfinished run. `workers` above 1 starts worker processes; None is one per CPU and
     at most 8, or one for a labeler that uses all cores itself. `vocabulary`, `convention` and `section` None
     are the labeler's own. `options` are further options of the labeler (`weights`, `device`, ...).
-    `probabilities` adds a column `NAME probability` per finding.
+    `probabilities` adds a column `NAME probability` per finding. `chunk_size` reports are kept together, so that at
+    most so many are lost when a run is killed; None is what suits the labeler.
     """
 
     input: str | Path
@@ -49,7 +50,7 @@ class LabelJob:
     workers: int | None = 1
     propagate_parents: bool = False
     fresh: bool = False
-    chunk_size: int = 500
+    chunk_size: int | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     probabilities: bool = False
 
@@ -61,6 +62,7 @@ class JobSummary:
     `findings` is finding -> state name -> rows (and "abstained" -> rows, where a labeler was too doubtful),
     `status` row status -> rows, `coverage` what `SectionCoverage.to_dict` says of the reports' headings,
     `section` the choice of sections that were labeled. `resumed` rows were there from an earlier run.
+    `failed` is why reports got no answer and so no label -> reports; the column `problem` says it for each of them.
     `notes` are for the user: what was unusual in the input and the run. `page_rows` is the number of reports
     on the page. Paths are None for outputs that were not asked for; `output` is None for standard output.
     """
@@ -79,6 +81,7 @@ class JobSummary:
     page_rows: int = 0
     stamp: Mapping[str, str] = field(default_factory=dict)
     section: str = "both"
+    failed: Mapping[str, int] = field(default_factory=dict)
 
 
 def label_file(
@@ -126,7 +129,8 @@ def _run(
     job: LabelJob, plan: Plan, store: PartStore, progress: Callable[[Progress, int | None], None] | None
 ) -> RunReport:
     total = plan.source.row_count_hint()
-    small = total is not None and total <= job.chunk_size
+    chunk_size = chunk_size_of(job, plan.work)
+    small = total is not None and total <= chunk_size
     traits = Traits() if plan.work.built is None else traits_of(plan.work.built)
     workers = 1 if small else _workers(job, traits)
     work = plan.work
@@ -136,7 +140,7 @@ def _run(
         plan.source.rows(),
         work,
         store=store,
-        chunking=Chunking(job.chunk_size, weigh=_weight),
+        chunking=Chunking(chunk_size, weigh=_weight),
         workers=workers,
         progress=None if progress is None else lambda done: progress(done, total),
     )
@@ -172,6 +176,11 @@ def _summary(
     if counts["problems"]:
         shown = "; ".join(counts["first_problems"])
         notes.append(f"something was wrong with {counts['problems']:,} rows, in order: {shown}")
+    if counts["failed"]:
+        shown = "; ".join(counts["first_failed"])
+        notes.append(
+            f"{sum(counts['failed'].values()):,} reports got no answer and no label, in order: {shown}"
+        )
     return JobSummary(
         rows=report.items,
         resumed=report.resumed,
@@ -187,6 +196,7 @@ def _summary(
         page_rows=page_rows,
         stamp=plan.stamp,
         section=plan.work.reading.section,
+        failed=counts["failed"],
     )
 
 

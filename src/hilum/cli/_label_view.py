@@ -14,6 +14,7 @@ from hilum.core.vocabulary import PRECEDENCE
 from hilum.runner.local import Progress as Done
 
 _MOST_NOTES = 30
+_MOST_REASONS = 5
 _ABSTAINED = "abstained"
 
 
@@ -63,6 +64,19 @@ def show_summary(summary: JobSummary) -> None:
     for what, path in _outputs(summary):
         console.print(f"{what}: {path}", soft_wrap=True)
     console.print(_speed(summary), soft_wrap=True)
+    if summary.failed:
+        console.print(_failed(summary), soft_wrap=True, style="bold red", markup=False)
+
+
+def _failed(summary: JobSummary) -> str:
+    reasons = list(summary.failed.items())
+    shown = "; ".join(f"{reason} ({count:,})" for reason, count in reasons[:_MOST_REASONS])
+    more = f"; {len(reasons) - _MOST_REASONS:,} other reasons" if len(reasons) > _MOST_REASONS else ""
+    return (
+        f"FAILED: {sum(summary.failed.values()):,} of {_reports(summary.rows)} got no answer and have no label: "
+        f"{shown}{more}. Next step: the column of problems has the reason of each; run the same command again to ask "
+        "again."
+    )
 
 
 def _findings(summary: JobSummary) -> Table:

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-_MODELS = "Neural labelers: chexbert, visualchexbert, mini"
+_MODELS = "Neural labelers: chexbert, visualchexbert, mini; where it fits, llm"
+_LANGUAGE = "Language models: llm"
 
 LabelerName = Annotated[
     str,
     typer.Option(
         "--labeler",
         metavar="NAME",
-        help="How to label: rules, or with a trained model: chexbert, visualchexbert, mini.",
+        help="How to label: rules, with a trained model (chexbert, visualchexbert, mini), or a language model: llm.",
     ),
 ]
 VocabularyName = Annotated[
@@ -22,7 +23,8 @@ VocabularyName = Annotated[
     typer.Option(
         "--vocabulary",
         metavar="NAME|FILE.toml",
-        help="Findings to look for: chexpert14 (what rules take without it), nih14 or a file; a model has its own.",
+        help="Findings to look for: chexpert14 (rules and llm take it without this), nih14 or a file; a trained model "
+        "has its own.",
         show_default=False,
     ),
 ]
@@ -128,7 +130,7 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        help="float32 (without it), bfloat16 or int8: faster, and some labels differ.",
+        help="float32 (without it), bfloat16, or int8 (not llm): faster, and some labels differ.",
         rich_help_panel=_MODELS,
         show_default=False,
     ),
@@ -145,11 +147,103 @@ BatchSize = Annotated[
         show_default=False,
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="DIR|ID",
+        help="A language model with a chat template: its folder, or its id on the hub; with --endpoint the name that "
+        "the server has for it.",
+        rich_help_panel=_LANGUAGE,
+        show_default=False,
+    ),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        metavar="URL",
+        help="Ask a server that speaks the OpenAI chat protocol, such as http://localhost:8000/v1.",
+        rich_help_panel=_LANGUAGE,
+        show_default=False,
+    ),
+]
+PromptName = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        metavar="NAME|FILE.toml",
+        help="What is asked: full, brief or a file (hilum show prompt prints it). Without it what the model was "
+        "trained with, else full.",
+        rich_help_panel=_LANGUAGE,
+        show_default=False,
+    ),
+]
+FewShot = Annotated[
+    Path | None,
+    typer.Option(
+        "--few-shot",
+        metavar="FILE",
+        help="Up to 16 labeled reports (csv, tsv, parquet, jsonl) that are shown before each report.",
+        rich_help_panel=_LANGUAGE,
+        show_default=False,
+    ),
+]
+Answer = Annotated[
+    str | None,
+    typer.Option(
+        "--answer",
+        metavar="NAME",
+        help="How a model on this machine answers: scoring (without it; has probabilities) or generation.",
+        rich_help_panel=_LANGUAGE,
+        show_default=False,
+    ),
+]
+Context = Annotated[
+    int | None,
+    typer.Option(
+        "--context",
+        min=1,
+        metavar="N",
+        help="The most tokens that a question may have; longer reports are read in windows. Needed for servers that "
+        "cut without a word, such as Ollama.",
+        rich_help_panel=_LANGUAGE,
+        show_default=False,
+    ),
+]
+Requests = Annotated[
+    int | None,
+    typer.Option(
+        "--requests",
+        min=1,
+        metavar="N",
+        help="Requests that a server answers at a time; without it 8.",
+        rich_help_panel=_LANGUAGE,
+        show_default=False,
+    ),
+]
+Cache = Annotated[
+    str | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR|none",
+        help="Where answers of a server are kept; without it in the user's cache folder.",
+        rich_help_panel=_LANGUAGE,
+        show_default=False,
+    ),
+]
+ApiKeyEnv = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key-env",
+        metavar="VARIABLE",
+        help="The environment variable with the server's key; without it OPENAI_API_KEY, if there is one.",
+        rich_help_panel=_LANGUAGE,
+        show_default=False,
+    ),
+]
 
 
-def model_options(
-    *, weights: Path | None, calibration: Path | None, **others: str | float | None
-) -> dict[str, object]:
-    """The options of a neural labeler by name, those that were not given as None."""
-    files = {"weights": weights, "calibration": calibration}
-    return {**{name: None if path is None else str(path) for name, path in files.items()}, **others}
+def model_options(**given: Path | str | float | None) -> dict[str, object]:
+    """The options of a labeler by name, those that were not given as None; paths as text."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}

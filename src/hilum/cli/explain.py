@@ -44,6 +44,15 @@ def explain(
     text_mode: options.TextMode = None,
     device: options.Device = None,
     precision: options.Precision = None,
+    model: options.Model = None,
+    endpoint: options.Endpoint = None,
+    prompt: options.PromptName = None,
+    few_shot: options.FewShot = None,
+    answer: options.Answer = None,
+    context: options.Context = None,
+    requests: options.Requests = None,
+    cache: options.Cache = None,
+    api_key_env: options.ApiKeyEnv = None,
 ) -> None:
     """Show one report's labels and the words, cue and rule behind each of them.
 
@@ -66,6 +75,15 @@ def explain(
         text_mode=text_mode,
         device=device,
         precision=precision,
+        model=model,
+        endpoint=endpoint,
+        prompt=prompt,
+        few_shot=few_shot,
+        answer=answer,
+        context=context,
+        requests=requests,
+        cache=cache,
+        api_key_env=api_key_env,
     )
     given |= {"vocabulary": vocabulary, "convention": convention}
     built = api.get_labeler(labeler, **labeler_options(labeler, given))
@@ -119,6 +137,9 @@ def _numbers(labels: Labels, *, probabilities: bool) -> Iterator[str]:
         yield f"Probability of positive: {', '.join(f'{name} {p:.3f}' for name, p in named)}"
     elif probabilities:
         yield "This labeler has no probabilities."
+    problem = getattr(labels, "problem", "")
+    if problem:
+        yield f"No label: {problem}."
     doubtful = getattr(labels, "abstained", ())
     if doubtful:
         yield f"Too doubtful to label: {', '.join(doubtful)}."

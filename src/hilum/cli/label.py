@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from hilum.api.job import LabelJob
 
 
+SOME_FAILED = 3
+"""Exit code when every output was written and some reports have no label because they got no answer."""
+
 Input = Annotated[
     str,
     typer.Argument(
@@ -81,10 +84,20 @@ def label(
     device: options.Device = None,
     precision: options.Precision = None,
     batch_size: options.BatchSize = None,
+    model: options.Model = None,
+    endpoint: options.Endpoint = None,
+    prompt: options.PromptName = None,
+    few_shot: options.FewShot = None,
+    answer: options.Answer = None,
+    context: options.Context = None,
+    requests: options.Requests = None,
+    cache: options.Cache = None,
+    api_key_env: options.ApiKeyEnv = None,
 ) -> None:
     """Label every report of INPUT: all its columns, then one per finding (1, 0, -1, blank), and a status.
 
-    A run that was stopped goes on when the same command is run again.
+    A run that was stopped goes on when the same command is run again. Exit code 3 when there are reports that a
+    language model gave no answer for; their row says why.
     """
     from hilum.api.job import LabelJob
 
@@ -94,7 +107,9 @@ def label(
         propagate_parents=propagate_parents, fresh=fresh, probabilities=probabilities,
         options=options.model_options(
             weights=weights, calibration=calibration, abstain_below=abstain_below, mapping=mapping, long=long,
-            text_mode=text_mode, device=device, precision=precision, batch_size=batch_size,
+            text_mode=text_mode, device=device, precision=precision, batch_size=batch_size, model=model,
+            endpoint=endpoint, prompt=prompt, few_shot=few_shot, answer=answer, context=context, requests=requests,
+            cache=cache, api_key_env=api_key_env,
         ),
     )  # fmt: skip
     _run(job)
@@ -115,3 +130,5 @@ def _run(job: LabelJob) -> None:
         typer.echo(f"stopped; {kept}", err=True)
         raise typer.Exit(130) from None
     show_summary(summary)
+    if summary.failed:
+        raise typer.Exit(SOME_FAILED)

@@ -53,6 +53,7 @@ class RowStatus(StrEnum):
     NO_SUCH_SECTION = "no such section"
     UNREADABLE = "unreadable"
     CUT = "cut"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 from types import MappingProxyType
@@ -63,7 +63,9 @@ def state_from_csv(value: float | str | None) -> State:
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: its name, the finding it is a kind of, other spellings, and its role.
+    """One finding: its name, the finding it is a kind of, other spellings, its role, and what it means in a report.
+
+    `definition` is one line, which prompts tell a language model; docs/label-definitions.md says more.
 
     Roles: `finding`; `device` (present or absent, but no abnormality); `none` (positive exactly when no
     abnormality is affirmed or hedged; never negative or uncertain).
@@ -73,6 +75,7 @@ class Finding:
     parent: str | None = None
     aliases: tuple[str, ...] = ()
     role: str = "finding"
+    definition: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,41 @@ def _key(name: str) -> str:
     return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
 
 
-CHEXPERT14 = Vocabulary(
+_MEANS: Mapping[str, str] = {
+    "No Finding": "no abnormality of any kind is affirmed or hedged, those not listed here included; devices are none",
+    "Enlarged Cardiomediastinum": "width or contour of the mediastinum or cardiomediastinal silhouette, not the heart",
+    "Cardiomegaly": "size of the heart or cardiac silhouette; enlarged is positive, borderline in size is uncertain",
+    "Lung Opacity": "opacity, infiltrate, airspace disease, interstitial markings, density or scar in the lung",
+    "Lung Lesion": "nodule, mass, nodular opacity, cavitary lesion or neoplasm; a calcified granuloma alone is none",
+    "Edema": "pulmonary or interstitial edema, vascular congestion, heart failure",
+    "Consolidation": "consolidation, when it is named; airspace disease alone is none",
+    "Pneumonia": "pneumonia or infection of the lung; an old granulomatous infection is none",
+    "Atelectasis": "atelectasis or collapse of the lung or a part of it; not of a vertebra",
+    "Pneumothorax": "air in the pleural space, when it is called pneumothorax",
+    "Pleural Effusion": "fluid in the pleural space; not around the heart, not a blunted costophrenic angle alone",
+    "Pleural Other": "pleural thickening (apical too), pleural plaque, pleural scar, fibrothorax",
+    "Fracture": "fracture of any bone, old and healed ones too; a deformity of a rib alone is none",
+    "Support Devices": "line, tube, catheter, port, pacemaker, wire, clip, valve, stent or other hardware",
+    "Infiltration": "infiltrate, when this word is used; other opacities are none",
+    "Mass": "mass in the lung, mediastinum or hilum, when it is called so; a nodular opacity is none",
+    "Nodule": "nodule in the lung, when it is called so; a nodular opacity is none",
+    "Emphysema": "emphysema of the lung; not under the skin, not in the mediastinum",
+    "Fibrosis": "fibrosis or honeycombing of the lung",
+    "Pleural_Thickening": "thickening (an apical cap too), plaque or calcified plaque of the pleura, fibrothorax",
+    "Hernia": "hernia of the diaphragm, hiatal hernias included",
+}
+_NIH_MEANS: Mapping[str, str] = {
+    **_MEANS,
+    "Edema": "edema of the lung, when it is named; congestion and heart failure are none",
+    "Effusion": _MEANS["Pleural Effusion"],
+}
+
+
+def _defined(name: str, findings: Sequence[Finding], means: Mapping[str, str]) -> Vocabulary:
+    return Vocabulary(name, tuple(replace(finding, definition=means[finding.name]) for finding in findings))
+
+
+CHEXPERT14 = _defined(
     "chexpert14",
     (
         Finding("No Finding", aliases=("normal", "no abnormality"), role="none"),
@@ -192,10 +229,11 @@ CHEXPERT14 = Vocabulary(
         Finding("Fracture", aliases=("Fractures",)),
         Finding("Support Devices", aliases=("Support Device",), role="device"),
     ),
+    _MEANS,
 )
 """The 14 observations of CheXpert in the order of its label files."""
 
-NIH14 = Vocabulary(
+NIH14 = _defined(
     "nih14",
     (
         Finding("Atelectasis"),
@@ -214,6 +252,7 @@ NIH14 = Vocabulary(
         Finding("Hernia"),
         Finding("No Finding", aliases=("normal",), role="none"),
     ),
+    _NIH_MEANS,
 )
 """The 14 findings of ChestX-ray14 in the order of its paper, and No Finding."""
 

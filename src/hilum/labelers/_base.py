@@ -23,11 +23,13 @@ class ModelLabels(Labels):
 
     `windows` is the number of overlapping parts in which the text was read; `cut` says that the model did not
     see its end. `abstained` are findings whose label was too doubtful to be given: their state is BLANK.
+    `problem` says why a report has no labels at all: then its status is FAILED.
     """
 
     windows: int = 1
     cut: bool = False
     abstained: tuple[str, ...] = ()
+    problem: str = ""
 
 
 class Traits(NamedTuple):
@@ -36,13 +38,16 @@ class Traits(NamedTuple):
     `section` is what is labeled when nothing is said: "both", or "impression" or "findings" for a labeler
     that was made for these alone (then a text without headings is that section). `probabilities`: its labels
     have them. `abstains`: its `ModelLabels` may name findings without an answer. `uses_all_cores`: one worker
-    is enough. `notes` are told to the user.
+    is enough. `problems`: a report may get no label, and a column says why. `chunk_size`: so many reports are
+    kept together by a run that can resume. `notes` are told to the user.
     """
 
     section: str = "both"
     probabilities: bool = False
     abstains: bool = False
     uses_all_cores: bool = False
+    problems: bool = False
+    chunk_size: int = 500
     notes: tuple[str, ...] = ()
 
 

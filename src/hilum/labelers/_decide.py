@@ -66,10 +66,11 @@ class Decider:
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
         logits_WC = np.concatenate(list(logits)).astype(np.float64)
         plain_WFS = head_probabilities(logits_WC, self.spec, np.ones(heads))
-        values_NFS = self._combined(self._calibrated(logits_WC, plain_WFS), starts)
-        states_NF = self._states(plain_WFS, starts)
+        none = self._none()
+        values_NFS = combined(self._calibrated(logits_WC, plain_WFS), starts, none=none)
+        states_NF = combined_states(plain_WFS, starts, none=none)
         positive_NF = values_NFS[..., State.POSITIVE].copy()
-        self._map(self._combined(plain_WFS, starts)[..., State.POSITIVE], states_NF, values_NFS)
+        self._map(combined(plain_WFS, starts, none=none)[..., State.POSITIVE], states_NF, values_NFS)
         chosen_NF = np.take_along_axis(values_NFS, states_NF[..., None].astype(np.intp), axis=2)[..., 0]
         return Answers(states_NF, positive_NF, values_NFS, chosen_NF)
 
@@ -77,22 +78,6 @@ class Decider:
         if all(t == 1.0 for t in self.temperatures):
             return plain_WFS
         return head_probabilities(logits_WC, self.spec, np.array(self.temperatures))
-
-    def _combined(self, values_WFS: Floats, starts: npt.NDArray[np.intp]) -> Floats:
-        most = np.maximum.reduceat(values_WFS, starts, axis=0)
-        none = self._none()
-        if none is not None:
-            least = np.minimum.reduceat(values_WFS[:, none, State.POSITIVE], starts)
-            most[:, none, State.POSITIVE] = least
-        return np.asarray(most)
-
-    def _states(self, values_WFS: Floats, starts: npt.NDArray[np.intp]) -> npt.NDArray[np.int8]:
-        ranks_WF = _RANK[values_WFS.argmax(axis=2)]
-        best_NF = np.maximum.reduceat(ranks_WF, starts, axis=0)
-        none = self._none()
-        if none is not None:
-            best_NF[:, none] = np.minimum.reduceat(ranks_WF[:, none], starts)
-        return _STATE[best_NF]
 
     def _none(self) -> int | None:
         name = SHIPPED[self.spec.vocabulary].no_finding
@@ -117,6 +102,28 @@ class Decider:
     def _thresholds(self) -> Floats:
         known = {} if self.mapping == HALF else dict(self.spec.thresholds or {})
         return np.array([known.get(name, 0.5) for name in self.spec.findings])
+
+
+def combined(values_WFS: Floats, starts: npt.NDArray[np.intp], *, none: int | None) -> Floats:
+    """Probabilities [N, F, 4] of N texts from those of their windows, W in all, by `WINDOW_RULE`.
+
+    `starts` has the place of each text's first window; `none` that of the finding with the role `none`.
+    """
+    most = np.maximum.reduceat(values_WFS, starts, axis=0)
+    if none is not None:
+        most[:, none, State.POSITIVE] = np.minimum.reduceat(values_WFS[:, none, State.POSITIVE], starts)
+    return np.asarray(most)
+
+
+def combined_states(
+    values_WFS: Floats, starts: npt.NDArray[np.intp], *, none: int | None
+) -> npt.NDArray[np.int8]:
+    """State codes [N, F] of N texts from the probabilities of their windows, by `WINDOW_RULE`."""
+    ranks_WF = _RANK[values_WFS.argmax(axis=2)]
+    best_NF = np.maximum.reduceat(ranks_WF, starts, axis=0)
+    if none is not None:
+        best_NF[:, none] = np.minimum.reduceat(ranks_WF[:, none], starts)
+    return _STATE[best_NF]
 
 
 def head_probabilities(logits_WC: Floats, spec: EncoderSpec, temperatures_F: Floats) -> Floats:

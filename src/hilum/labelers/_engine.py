@@ -77,6 +77,7 @@ class PredictEngine:
         self._predict(encoder, [""])  # so that an option that cannot be used is told now
         self.spec: EncoderSpec = encoder.spec
         self.digest: str = encoder.digest
+        self.tokenizer: Any = getattr(encoder, "tokenizer", None)
         self.precision: str = own or options.precision or FLOAT32
 
     def logits(self, texts: Sequence[str]) -> list[Read]:

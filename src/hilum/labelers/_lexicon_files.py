@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core.errors import InputError, LexiconError, UnknownNameError, VocabularyError
-from hilum.core.vocabulary import SHIPPED, Finding, Vocabulary
+from hilum.core.vocabulary import CHEXPERT14, SHIPPED, Finding, Vocabulary
 
 TABLES = ("cue", "mention", "structure", "abnormality", "finding", "difference")
 ALLOWED = {
@@ -29,7 +29,7 @@ ALLOWED = {
         "note",
     },
     "abnormality": {"id", "phrases", "note"},
-    "finding": {"name", "parent", "aliases", "role", "note"},
+    "finding": {"name", "parent", "aliases", "role", "definition", "note"},
     "difference": {"name", "why", "mention", "structure", "abnormality", "cue", "change"},
 }
 _TOP = {"vocabulary", "base", "uncertain", "spellings", "convention", "note", *TABLES}
@@ -58,6 +58,14 @@ class LexiconFile:
         entries = self.data.get(table.split(".", maxsplit=1)[0], [])
         entry = entries[number] if "." not in table and number < len(entries) else {}
         return repr(entry.get("id") or entry.get("name") or f"number {number + 1}")
+
+
+def load_vocabulary(name: str = CHEXPERT14.name) -> Vocabulary:
+    """The findings of a vocabulary, from a shipped name or the path of a TOML file; its rules are not looked at.
+
+    Raises UnknownNameError for another name, InputError for a file that cannot be read, LexiconError for a bad entry.
+    """
+    return vocabulary_of(vocabulary_stack(name)[-1])
 
 
 def vocabulary_stack(name: str) -> list[LexiconFile]:
@@ -103,12 +111,16 @@ def vocabulary_of(top: LexiconFile) -> Vocabulary:
         if unknown:
             allowed = ", ".join(sorted(ALLOWED["finding"]))
             raise top.error("finding", number, f"unknown key {sorted(unknown)[0]!r}; allowed: {allowed}")
+        definition = entry.get("definition", "")
+        if not isinstance(definition, str) or len(definition.splitlines()) > 1:
+            raise top.error("finding", number, 'definition = "..." is one line of text')
         added.append(
             Finding(
                 entry["name"],
                 entry.get("parent"),
                 tuple(entry.get("aliases", ())),
                 entry.get("role", "finding"),
+                definition.strip(),
             )
         )
     if not base and not added:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hilum.core.errors import InputError, UnknownNameError
 from hilum.core.records import Labels, RowStatus, Section
@@ -19,6 +19,10 @@ from hilum.core.version import VERSION
 from hilum.core.vocabulary import SHIPPED, State
 from hilum.labelers._base import ModelLabels, ReportSpans, Traits
 from hilum.text.bert_text import TEXT_MODES, prepare
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 LONG = ("windows", "cut")
 """What to do with a text longer than the model reads."""
@@ -77,6 +81,9 @@ class NeuralLabeler:
         self.mode = self.text_mode or spec.text
         self.vocabulary = SHIPPED[spec.vocabulary]
         self.places = tuple(self.vocabulary.index(name) for name in spec.findings)
+        self.unsaid = frozenset(
+            place for place, head in zip(self.places, spec.heads, strict=True) if head.classes == 1
+        )
         self.stamp: Mapping[str, str] = self._stamp(calibration)
         missing = [name for name in self.vocabulary.names if name not in spec.findings]
         if missing:
@@ -122,18 +129,15 @@ class NeuralLabeler:
 
         `without` is a span of the original text that is left out.
         """
-        start, end = without or (0, 0)
-        bodies = []
-        for section in sections_of(report):
-            body = report.text[section.start : section.end]
-            if start < section.end and end > section.start:
-                body = report.text[section.start : max(start, section.start)] + report.text[end : section.end]
-            bodies.append(body)
-        return self.prepared("\n".join(bodies))
+        return self.prepared(joined_text(report, without=without))
 
     def prepared(self, text: str) -> str:
         """A text as the tokenizer gets it."""
-        return prepare(_SURROGATES.sub("\ufffd", text), self.mode)
+        return prepare(clean(text), self.mode)
+
+    def deciding(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """What decides the states of prepared texts: probabilities, float64 [N, F, 4] in the order of `places`."""
+        return self.decider.answers([one.logits for one in self.engine.logits(texts)]).deciding_NFS
 
     def _labels(self, states: list[int], positive: list[float], chosen: list[float]) -> ModelLabels:
         by_place = [State.BLANK] * len(self.vocabulary)
@@ -175,6 +179,26 @@ class NeuralLabeler:
         if self.abstain_below is not None:
             stamp["abstain_below"] = f"{float(self.abstain_below):g}"
         return stamp
+
+
+def joined_text(report: ReportSpans, *, without: tuple[int, int] | None = None) -> str:
+    """The texts of the sections, one after the other; characters that no tokenizer takes are replaced.
+
+    `without` is a span of the original text that is left out.
+    """
+    start, end = without or (0, 0)
+    bodies = []
+    for section in sections_of(report):
+        body = report.text[section.start : section.end]
+        if start < section.end and end > section.start:
+            body = report.text[section.start : max(start, section.start)] + report.text[end : section.end]
+        bodies.append(body)
+    return clean("\n".join(bodies))
+
+
+def clean(text: str) -> str:
+    """The text with what is half a character replaced."""
+    return _SURROGATES.sub("\ufffd", text)
 
 
 def sections_of(report: ReportSpans) -> tuple[Section, ...]:

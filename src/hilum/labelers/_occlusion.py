@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from hilum.core.records import Evidence, Labels, Span
-from hilum.core.vocabulary import State
+from hilum.core.vocabulary import State, Vocabulary
 from hilum.labelers._base import ModelLabels, ReportSpans
 from hilum.labelers._neural import sections_of
 from hilum.text.sentences import find_sentences
 
 if TYPE_CHECKING:
     from hilum.labelers._decide import Floats
-    from hilum.labelers._neural import NeuralLabeler
 
 ENTRY, ALONE = "occlusion", "alone"
 """Ends of the entry of such evidence: the sentence was left out, or read alone."""
@@ -34,6 +33,31 @@ MOST_SENTENCES = 3
 MOST_PARTS, MOST_PASSES = 40, 200
 """Parts that a report is cut into, and windows that may be read for it; in longer reports a part is several
 sentences."""
+
+
+class Reader(Protocol):
+    """What is asked of a labeler whose labels are to be explained.
+
+    `places` are the findings of its vocabulary that it answers for; those in `unsaid` are negative whenever it has not
+    seen them, which says nothing.
+    """
+
+    name: ClassVar[str]
+    vocabulary: Vocabulary
+    places: tuple[int, ...]
+    unsaid: frozenset[int]
+
+    def text_of(self, report: ReportSpans, *, without: tuple[int, int] | None = None) -> str:
+        """What it reads of a report; `without` is a span of the original text that is left out."""
+        ...
+
+    def prepared(self, text: str) -> str:
+        """A text as it reads it."""
+        ...
+
+    def deciding(self, texts: Sequence[str]) -> Floats:
+        """Probabilities of the states [N, F, 4] of N such texts, F as `places`; NaN where there is no answer."""
+        ...
 
 
 class Part(NamedTuple):
@@ -60,7 +84,7 @@ class _Case(NamedTuple):
 
 
 def sentences_behind(
-    labeler: NeuralLabeler, reports: Sequence[ReportSpans], labels: Sequence[Labels]
+    labeler: Reader, reports: Sequence[ReportSpans], labels: Sequence[Labels]
 ) -> list[tuple[Evidence, ...]]:
     """Evidence for each label that is not blank, in the order of the text.
 
@@ -79,7 +103,7 @@ def sentences_behind(
     found: dict[int, list[Evidence]] = {}
     silent: list[_Case] = []
     for case, whole_1FS, without_PFS in zip(cases, whole, without, strict=True):
-        falls_PH = np.round((whole_1FS - without_PFS)[:, case.heads, case.states], 4)
+        falls_PH = np.nan_to_num(np.round((whole_1FS - without_PFS)[:, case.heads, case.states], 4))
         strong_H = falls_PH.max(axis=0) >= LEAST_CHANGE
         found[case.place] = [
             _evidence(labeler, case, column, part, ENTRY)
@@ -97,27 +121,28 @@ def sentences_behind(
         ],
     )
     for case, alone_PFS in zip(silent, alone, strict=True):
-        best_H = np.round(alone_PFS[:, case.heads, case.states], 4).argmax(axis=0).tolist()
+        said_PH = np.nan_to_num(np.round(alone_PFS[:, case.heads, case.states], 4))
+        best_H = said_PH.argmax(axis=0).tolist()
         found[case.place] += [_evidence(labeler, case, c, best_H[c], ALONE) for c in case.asked]
     order = _order(labeler)
     return [tuple(sorted(found.get(place, ()), key=order)) for place in range(len(labels))]
 
 
-def _read(labeler: NeuralLabeler, texts: Sequence[Sequence[str]]) -> list[Floats]:
+def _read(labeler: Reader, texts: Sequence[Sequence[str]]) -> list[Floats]:
     """Probabilities [P, F, 4] of the P texts of each case, all read together."""
     every = [text for of_case in texts for text in of_case]
     if not every:
         return []
-    values_NFS = labeler.decider.answers([one.logits for one in labeler.engine.logits(every)]).deciding_NFS
+    values_NFS = labeler.deciding(every)
     ends = list(accumulate(map(len, texts), initial=0))
     return [values_NFS[start:end] for start, end in pairwise(ends)]
 
 
-def _case(labeler: NeuralLabeler, place: int, report: ReportSpans, labels: Labels) -> _Case:
+def _case(labeler: Reader, place: int, report: ReportSpans, labels: Labels) -> _Case:
     heads, states = [], []
     for head, at in enumerate(labeler.places):
         state = labels.states[at]
-        silent = state is State.NEGATIVE and labeler.engine.spec.heads[head].classes == 1
+        silent = state is State.NEGATIVE and at in labeler.unsaid
         if state is not State.BLANK and not silent:
             heads.append(head)
             states.append(int(state))
@@ -159,11 +184,12 @@ def _joined(parts: list[Part], most: int) -> list[Part]:
     return joined
 
 
-def _evidence(labeler: NeuralLabeler, case: _Case, column: int, place: int, entry: str) -> Evidence:
+def _evidence(labeler: Reader, case: _Case, column: int, place: int, entry: str) -> Evidence:
     part, span = case.parts[place], (case.parts[place].start, case.parts[place].end)
-    finding, state = labeler.engine.spec.findings[case.heads[column]], State(case.states[column])
+    finding = labeler.vocabulary.names[labeler.places[case.heads[column]]]
+    state = State(case.states[column])
     return Evidence(finding, state, *span, f"{labeler.name}/{entry}", "", -1, -1, *span, part.section)
 
 
-def _order(labeler: NeuralLabeler) -> Callable[[Evidence], tuple[int, int]]:
+def _order(labeler: Reader) -> Callable[[Evidence], tuple[int, int]]:
     return lambda one: (one.start, labeler.vocabulary.index(one.finding))
