@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hilum.core.errors import InputError
-from hilum.models._neural import torch, transformers
+from hilum.models._neural import safetensors, torch, transformers
 from hilum.models.classifier_spec import ClassifierSpec
 from hilum.models.densenet import DenseNetConfig
 
@@ -164,7 +164,7 @@ def pretrained_hf(source: str, spec: ClassifierSpec) -> HfBackbone:
         model, told = transformers.AutoModel.from_pretrained(
             source, local_files_only=Path(source).exists(), output_loading_info=True, trust_remote_code=False
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, safetensors.SafetensorError) as error:
         raise InputError(
             f"{source} is no backbone that transformers can load: {' '.join(str(error).split())[:300]}. Next step: "
             "give a folder that save_pretrained wrote (config.json and model.safetensors), or a hub id."
