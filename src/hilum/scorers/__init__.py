@@ -8,8 +8,31 @@ from collections.abc import Callable, Mapping
 from hilum.core.plugins import Folder
 from hilum.scorers._base import References, Scorer, Tick
 from hilum.scorers._overlap import Words
+from hilum.scorers._rewards import (
+    PreparedReward,
+    Reward,
+    majority_report,
+    majority_sentences,
+    simple_rewards,
+)
+from hilum.scorers._trl import TrlReward, trl_rewards
 
-__all__ = ["SCORERS", "References", "Scorer", "Tick", "Words", "get_scorer", "options_of"]
+__all__ = [
+    "SCORERS",
+    "PreparedReward",
+    "References",
+    "Reward",
+    "Scorer",
+    "Tick",
+    "TrlReward",
+    "Words",
+    "get_scorer",
+    "majority_report",
+    "majority_sentences",
+    "options_of",
+    "simple_rewards",
+    "trl_rewards",
+]
 
 SCORERS: Folder[Callable[..., Scorer]] = Folder("scorer", "hilum.scorers", "build")
 """All scorers: a module `hilum/scorers/NAME.py` with a function `build(**options) -> Scorer`."""
