@@ -24,9 +24,12 @@ from hilum.cli import (
     predict,
     score,
     selftest,
+    show,
     study,
     train,
     train_classifier,
+    train_generator,
+    train_llm,
 )
 from hilum.cli.map import map_labels
 from hilum.core.errors import HilumError
@@ -106,7 +109,13 @@ _trainings = typer.Typer(
 )
 _trainings.command(name="labeler")(told(train.train_labeler_command))
 _trainings.command(name="classifier")(told(train_classifier.train_classifier_command))
+_trainings.command(name="generator")(told(train_generator.train_generator_command))
+_trainings.command(name="llm")(told(train_llm.train_llm_command))
 app.add_typer(_trainings)
+_shows = show.show_app()
+for _name, _show in show.COMMANDS.items():
+    _shows.command(name=_name)(told(_show))
+app.add_typer(_shows)
 
 
 def main() -> None:

@@ -8,11 +8,13 @@ import typer
 
 from hilum.cli.study_discrepancy import study_discrepancy
 from hilum.cli.study_labelers import study_labelers
+from hilum.cli.study_retrieval import study_retrieval
 from hilum.cli.study_visualchexbert import study_visualchexbert
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "discrepancy": study_discrepancy,
     "labelers": study_labelers,
+    "retrieval": study_retrieval,
     "visualchexbert": study_visualchexbert,
 }
 """Name under `hilum study` -> the function of the command."""
