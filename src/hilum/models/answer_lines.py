@@ -6,7 +6,7 @@ end of one piece and the beginning of the next in one place and not in another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hilum.core.errors import InputError
@@ -16,6 +16,10 @@ Ids = tuple[int, ...]
 
 END = "\n"
 """What closes a line."""
+
+
+TEMPLATE: Mapping[str, Any] = {"enable_thinking": False, "date_string": "1 Jan 2025"}
+"""What chat templates may ask for: no thinking before the answer (Qwen3), and one day for all (Llama 3)."""
 
 
 class Answer(NamedTuple):
@@ -71,7 +75,7 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> Ids:
         )
     try:
         found = tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, tokenize=True, return_dict=False
+            turns, add_generation_prompt=True, tokenize=True, return_dict=False, **TEMPLATE
         )
     except Exception as error:  # jinja2.TemplateError, and whatever a template raises itself
         raise InputError(
