@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from hilum.core.errors import ImageError, InputError, MissingExtraError
+from hilum.api._image_job import check_installed, check_model_folder
+from hilum.core.errors import ImageError, InputError
 from hilum.core.vocabulary import SHIPPED
 from hilum.tables._label_rows import counted
 from hilum.tables.image_tables import PATH_COLUMNS, image_rows
@@ -18,11 +18,21 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 """Endings of files that are taken from a folder; files without an ending, as DICOM often is, are told by content."""
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz")
-PACKAGES = ("torch", "transformers", "safetensors", "cv2")
-"""What predictions need, of the extras `neural` and `images`."""
-
-_SPEC, _MODEL = "hilum_classifier.json", "model"
+_SPEC = "hilum_classifier.json"
 _SHOWN = 3
+
+
+class ImageJob(Protocol):
+    """What finding the images of a job needs of it; see `PredictJob`. `output`: None for standard output."""
+
+    @property
+    def images(self) -> tuple[str | Path, ...]: ...
+    @property
+    def path_column(self) -> str | None: ...
+    @property
+    def root(self) -> str | Path | None: ...
+    @property
+    def output(self) -> str | Path | None: ...
 
 
 class Item(NamedTuple):
@@ -44,28 +54,18 @@ class Items(NamedTuple):
 
 def check_ready(job: PredictJob) -> None:
     """Raises InputError when there is no such classifier, MissingExtraError when a package is not installed."""
-    weights = Path(job.weights)
-    if not weights.exists():
-        raise InputError(
-            f"There is no folder {weights}. Next step: check --weights; it is a folder that `hilum train classifier` "
-            "wrote, such as run/model."
-        )
-    if not (weights / _SPEC).is_file() and (weights / _MODEL / _SPEC).is_file():
-        raise InputError(
-            f"{weights} is the folder of a whole training, and its classifier is in {weights / _MODEL}. Next step: "
-            f"--weights {weights / _MODEL}"
-        )
+    check_model_folder(
+        Path(job.weights), _SPEC, option="--weights", called="classifier", writer="hilum train classifier"
+    )
     if job.findings and job.grad_cam is None:
         raise InputError(
             f"--finding {', '.join(job.findings)} says what --grad-cam draws, and there is no --grad-cam; "
             "probabilities are written for all findings. Next step: add --grad-cam DIR, or leave --finding out."
         )
-    for package in PACKAGES:
-        if find_spec(package) is None:
-            raise MissingExtraError(package, "neural,images")
+    check_installed()
 
 
-def find_images(job: PredictJob) -> Items:
+def find_images(job: ImageJob) -> Items:
     """The images of a job in order: those of a table, or files and the files of folders, sorted.
 
     Raises InputError when there is none.
@@ -100,11 +100,12 @@ def find_images(job: PredictJob) -> Items:
     return Items(tuple(items), ("path",), tuple(_told(job, others)), tuple(others))
 
 
-def _told(job: PredictJob, others: list[tuple[str, str]]) -> list[str]:
+def _told(job: ImageJob, others: list[tuple[str, str]]) -> list[str]:
     if not others:
         return []
     number = counted(len(others), "file that is no image was", "files that are no images were")
-    return [f"{number} left out{_first(others)}; listed in {failed_file(job.output).name}"]
+    listed = "" if job.output is None else f"; listed in {failed_file(job.output).name}"
+    return [f"{number} left out{_first(others)}{listed}"]
 
 
 def _first(others: list[tuple[str, str]]) -> str:
@@ -150,7 +151,7 @@ def bare_reason(why: str, *names: str) -> str:
     return text
 
 
-def _of_table(path: Path, job: PredictJob) -> Items:
+def _of_table(path: Path, job: ImageJob) -> Items:
     columns, place, rows = image_rows(path, path_column=job.path_column)
     root = path.parent if job.root is None else Path(job.root)
     findings = {name for vocabulary in SHIPPED.values() for name in vocabulary.names}

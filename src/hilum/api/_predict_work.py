@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from hilum.api._heat import HEAT_PX, enlarged
+from hilum.api._image_job import COUNTS, ROWS, file_name, make_folder
 from hilum.api._predict_images import Item, bare_reason
-from hilum.api.predict import COUNTS, ROWS, PredictJob, file_name, findings_shown, make_folder
+from hilum.api.predict import PredictJob, findings_shown
 from hilum.core.errors import InputError
 from hilum.images.overlay import overlay, png_of
 from hilum.images.read import read_image
@@ -25,8 +26,6 @@ from hilum.models.gradcam import grad_cam
 from hilum.tables.write import encode_rows
 
 _DIGITS = 6
-HEAT_PX = 512
-"""Least side of a picture of heat; smaller ones are hard to read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +120,5 @@ class PredictWork:
                     flat.append([items[place].name, spec.findings[finding]])
                 stem = file_name(Path(items[place].name).stem)
                 name = f"{first + place + 1:06d}-{stem}-{file_name(spec.findings[finding])}.png"
-                (folder / name).write_bytes(png_of(overlay(shown, _enlarged(heat, shown.shape[1:]))))
+                (folder / name).write_bytes(png_of(overlay(shown, enlarged(heat, shown.shape[1:]))))
         return flat
-
-
-def _enlarged(heat: npt.NDArray[np.float32], size: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Heat at another size, bilinear."""
-    given = torch.from_numpy(np.ascontiguousarray(heat))[None, None]
-    large = torch.nn.functional.interpolate(given, size=tuple(size), mode="bilinear", align_corners=False)
-    return np.asarray(large[0, 0].clamp(0, 1).numpy(), dtype=np.float32)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hilum.api._image_job import COUNTS, ROWS, digest_of_items, list_failed, none_of
 from hilum.api._predict_images import Items, check_ready, failed_file, find_images
-from hilum.core.errors import InputError, OutputError, UnknownNameError
+from hilum.core.errors import InputError, UnknownNameError
 from hilum.core.vocabulary import SHIPPED
 from hilum.runner.local import Chunking, Progress, RunReport, run_chunks
 from hilum.runner.store import FolderStore, PartStore
 from hilum.tables._label_rows import counted
-from hilum.tables.write import assemble, check_writable, encode_rows, output_format
+from hilum.tables.write import assemble, check_writable, output_format
 
-ROWS, FAILED, COUNTS = "rows", "failed", "counts"
 _SHOWN = 3
 
 
@@ -105,22 +103,13 @@ def predict_file(
         store.close()
     if not summary.predicted:
         name, why = summary.first_failed[0]
-        raise InputError(f"{_none_of(summary.images)}; {name}: {why} All are in {summary.failed_file}.")
+        raise InputError(f"{none_of(summary.images)}; {name}: {why} All are in {summary.failed_file}.")
     return summary
 
 
-def _none_of(images: int) -> str:
-    return "The image could not be used" if images == 1 else f"None of {images:,} images could be used"
-
-
 def _manifest(job: PredictJob, found: Items, digest: str) -> dict[str, Any]:
-    total = hashlib.sha256()
-    for item in found.items:
-        path = Path(item.path)
-        size = path.stat().st_size if path.is_file() else -1
-        total.update(f"{item.path}\0{size}\0{item.cells!r}\n".encode("utf-8", "surrogatepass"))
     return {
-        "images": total.hexdigest(),
+        "images": digest_of_items(found),
         "classifier": digest,
         "columns": list(found.columns),
         "format": output_format(job.output),
@@ -147,25 +136,13 @@ def _write(
     parts: Iterator[Path] = (store.path(chunk, ROWS) for chunk in range(report.chunks))
     if predicted:
         assemble(parts, output, work.columns, work.format, schema=work.schema)
-    listed = _list_failed(failed_file(output), [*bad, *found.others], store)
+    listed = list_failed(failed_file(output), [*bad, *found.others], store)
     return PredictSummary(
         images=len(found.items), predicted=predicted, failed=failed, first_failed=tuple(bad[:5]),
         resumed=report.resumed, seconds=time.monotonic() - began, output=output,
         failed_file=listed, findings=work.findings, notes=(*found.notes, *_flat_notes(flat)),
         grad_cam=None if job.grad_cam is None else Path(job.grad_cam), stamp={"classifier": work.digest},
     )  # fmt: skip
-
-
-def _list_failed(path: Path, bad: Sequence[tuple[str, str]], store: PartStore) -> Path | None:
-    """Write the list of what could not be used; None, and no file, when there is nothing."""
-    if not bad:
-        path.unlink(missing_ok=True)
-        return None
-    part = store.path(0, ROWS).with_name("failed")
-    part.write_bytes(encode_rows(("image", "reason"), bad, "csv"))
-    assemble([part], path, ("image", "reason"), "csv")
-    part.unlink()
-    return path
 
 
 def _flat_notes(flat: Sequence[Sequence[str]]) -> list[str]:
@@ -191,20 +168,3 @@ def findings_shown(names: Sequence[str], wanted: Sequence[str], vocabulary: str)
             raise UnknownNameError("finding of this classifier", one, names)
         places.append(names.index(name))
     return tuple(places)
-
-
-def make_folder(path: str | Path) -> Path:
-    """The folder, made when it is not there. Raises OutputError."""
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be made: {error.strerror or error}. Next step: name a folder."
-        ) from error
-    return folder
-
-
-def file_name(text: str) -> str:
-    """A name as part of a file name: letters, digits, dot and dash."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip("-.") or "image"

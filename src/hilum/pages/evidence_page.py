@@ -12,6 +12,7 @@ from hilum.core.records import Labels, RowStatus, Section
 from hilum.core.vocabulary import PRECEDENCE, State
 from hilum.pages.evidence import OTHER, LabelWords, Piece, cut_pieces, is_other, label_words, look_of, visible
 from hilum.pages.page import escape, html_page
+from hilum.pages.pictures import Pictures, pictures_html
 
 _CLASS: Mapping[State, str] = MappingProxyType(
     {State.POSITIVE: "p", State.UNCERTAIN: "u", State.NEGATIVE: "n"}
@@ -23,12 +24,16 @@ _STATES = tuple(state for state in PRECEDENCE if state in _CLASS)
 
 
 class PageItem(NamedTuple):
-    """One report of the page. `sections` are those that were labeled; text outside them is shown in grey."""
+    """One report of the page. `sections` are those that were labeled; text outside them is shown in grey.
+
+    `pictures`, of a report that was written for an image, stand beside and under it.
+    """
 
     id: str
     text: str
     labels: Labels
     sections: tuple[Section, ...] = ()
+    pictures: Pictures | None = None
 
 
 def evidence_page(
@@ -63,7 +68,8 @@ def evidence_page(
             "</main>",
         ]
     )
-    return html_page(title, body, styles=["evidence.css"], scripts=["evidence.js"], stamp=stamp)
+    styles = ["evidence.css", *(["pictures.css"] if any(item.pictures for item in shown) else [])]
+    return html_page(title, body, styles=styles, scripts=["evidence.js"], stamp=stamp)
 
 
 def _how_many(shown: int, total: int | None) -> str:
@@ -134,11 +140,13 @@ def _article(number: int, item: PageItem) -> str:
     labels = item.labels
     status = "" if labels.status == RowStatus.LABELED else f' <b class="status">{labels.status.value}</b>'
     text = _text(item) if item.text.strip() else '<span class="out">This report has no text.</span>'
+    seen = ' class="seen"' if item.pictures else ""
     if len(item.text) > _LONGEST:
         text += f"\n<em>Showing the first {_LONGEST:,} of {len(item.text):,} characters.</em>"
     return (
-        f'<article id="r{number}" data-status="{labels.status.value}">\n'
+        f'<article id="r{number}"{seen} data-status="{labels.status.value}">\n'
         f'<h2><a href="#r{number}"><bdi>{escape(item.id)}</bdi></a>{status}</h2>\n'
+        f"{pictures_html(item.pictures, _CLASS)}"
         f'<div class="text" dir="auto">{text}</div>\n{_labels(item)}\n</article>'
     )
 
