@@ -18,6 +18,7 @@ from hilum.cli import (
     doctor,
     explain,
     export,
+    generate,
     label,
     look,
     phantom,
@@ -43,7 +44,7 @@ BAD_INPUT, BROKEN_PIPE, INTERRUPTED = 2, 1, 130
 
 app = typer.Typer(
     name="hilum",
-    help="Chest X-ray reports: labels with evidence, and measures of how far labels can be trusted.",
+    help="Chest X-ray reports and images: labels with evidence, generated reports, and how far both can be trusted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -93,6 +94,7 @@ app.command(name="map")(told(map_labels))
 app.command()(told(doctor.doctor))
 app.command()(told(look.look))
 app.command()(told(predict.predict))
+app.command()(told(generate.generate))
 app.command()(told(phantom.phantom))
 app.command()(told(convert.convert))
 app.command()(told(calibrate.calibrate))

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import typer
 
 from hilum.cli.study_discrepancy import study_discrepancy
+from hilum.cli.study_generation import study_generation
 from hilum.cli.study_labelers import study_labelers
 from hilum.cli.study_retrieval import study_retrieval
 from hilum.cli.study_visualchexbert import study_visualchexbert
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "discrepancy": study_discrepancy,
+    "generation": study_generation,
     "labelers": study_labelers,
     "retrieval": study_retrieval,
     "visualchexbert": study_visualchexbert,
