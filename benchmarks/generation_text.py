@@ -1,11 +1,12 @@
 """What do reports that look at no image score on Open-I? Text-only baselines beside recorded systems.
 
     python benchmarks/generation_text.py --annotation r2gen_annotation.json [--pairs metric_pairs]
-        [--noise-rnn FOLDER] [--replicates 1000] [--json OUT]
+        [--train-noise-rnn FOLDER] [--noise-rnn FOLDER] [--replicates 1000] [--json OUT]
 
 On the test reports of R2Gen's Open-I split (2069 / 296 / 590): no text at all, the most frequent training report, the
 most frequent training sentences (`scorers._rewards`), and with `--noise-rnn` each csv of a folder (columns id, report;
-all test ids), named by its file. With `--pairs`: the recorded systems mrg_rl_* against their own references, and the
+all test ids), named by its file. `--train-noise-rnn` trains a language model that sees no image on the training reports
+first (from a fixed seed, minutes on one core; a second start goes on, or finds it done) and scores what it writes. With `--pairs`: the recorded systems mrg_rl_* against their own references, and the
 same templates against these, their training reports without the studies of these references.
 
 Told: BLEU, ROUGE-L, CIDEr (CIDEr-D of coco-caption, document frequencies of the test references), precision, recall and
@@ -28,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from _common import table_lines, write_json
+from _noise_rnn import train_noise_rnn
 from hilum.core.rng import rng_for
 from hilum.core.vocabulary import State
 from hilum.metrics import labels
@@ -135,14 +137,14 @@ def templates(training: Sequence[str]) -> dict[str, str]:
     }
 
 
-def open_i(splits: Mapping[str, Any], *, generated: Path | None, replicates: int) -> dict[str, Any]:
+def open_i(splits: Mapping[str, Any], *, folders: Sequence[Path], replicates: int) -> dict[str, Any]:
     """All systems on the test reports of the split."""
     training = [row["report"] for row in splits["train"]]
     test = {row["id"]: row["report"] for row in splits["test"]}
     texts = templates(training)
-    systems = {name: [text] * len(test) for name, text in texts.items()} | read_generated(
-        generated, list(test)
-    )
+    systems = {name: [text] * len(test) for name, text in texts.items()}
+    for folder in folders:
+        systems |= read_generated(folder, list(test))
     result = {
         name: evaluate(list(test.values()), said, tokens="coco", training=training, replicates=replicates)
         for name, said in systems.items()
@@ -173,10 +175,10 @@ def simple(training: Sequence[str], test: Mapping[str, str], texts: Mapping[str,
     }
 
 
-def read_generated(folder: Path | None, ids: Sequence[str]) -> dict[str, list[str]]:
+def read_generated(folder: Path, ids: Sequence[str]) -> dict[str, list[str]]:
     """Generated reports of each csv of a folder, in the order of `ids`."""
     found = {}
-    for path in sorted(folder.glob("*.csv")) if folder else ():
+    for path in sorted(folder.glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             texts = {row.get("id"): row.get("report") or "" for row in csv.DictReader(file)}
         missing = [key for key in ids if key not in texts]
@@ -185,7 +187,7 @@ def read_generated(folder: Path | None, ids: Sequence[str]) -> dict[str, list[st
                 f"{path} has no report for {len(missing):,} of {len(ids):,} test ids, e.g. {missing[0]}."
             )
         found[path.stem] = [texts[key] for key in ids]
-    if folder and not found:
+    if not found:
         raise SystemExit(f"{folder} has no csv file with the columns id and report.")
     return found
 
@@ -258,11 +260,17 @@ def main() -> None:
     parser.add_argument(
         "--noise-rnn", type=Path, help="a folder of csv files of generated reports: id, report"
     )
+    parser.add_argument(
+        "--train-noise-rnn", type=Path, metavar="FOLDER", help="train a Noise-RNN there, and score its reports"
+    )
     parser.add_argument("--replicates", type=int, default=1000)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     splits = json.loads(options.annotation.read_text(encoding="utf-8"))
-    result = {"open_i": open_i(splits, generated=options.noise_rnn, replicates=options.replicates)}
+    folders = [one for one in (options.noise_rnn,) if one]
+    if options.train_noise_rnn:
+        folders.append(train_noise_rnn(splits, options.train_noise_rnn))
+    result = {"open_i": open_i(splits, folders=folders, replicates=options.replicates)}
     for name, text in result["open_i"]["templates"].items():
         print(f"{name}: {text!r}")
     report("Open-I, test", result["open_i"])

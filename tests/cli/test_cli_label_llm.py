@@ -122,6 +122,22 @@ def test_probabilities_of_a_server_are_refused(reports, tmp_path):
         )  # fmt: skip
     assert code == 2
     assert "has no probabilities" in told
+    assert "ask a model on this machine" in told
+
+
+def test_a_server_that_is_down_is_told_once_and_another_address_is_taken(reports, own, tmp_path):
+    given = (reports, "-o", tmp_path / "o.csv", "--labeler", "llm", "--model", "tiny", "--vocabulary", own,
+             "--timeout", "30", "--endpoint")  # fmt: skip
+    with ChatServer() as server:
+        url = server.url
+    code, _, told = run_label(*given, url)
+    assert code == 2
+    assert told.count("connection refused, asked 3 times") == 1
+    assert f"ready when {url}/v1/models answers" in told
+    with ChatServer() as server:
+        code, _, told = run_label(*given, server.url)
+    assert code == 0, told
+    assert "the server was sent 4 requests" in told
 
 
 @pytest.fixture(scope="module")

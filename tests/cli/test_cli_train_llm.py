@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import json
 import re
 import sys
@@ -13,8 +14,10 @@ from typing import Any
 
 import pytest
 from commands import runner
+from rich.console import Console
 
-from hilum.cli.train_llm import scores_of, train_llm_command
+from hilum.cli.train_llm import LlmMeter, scores_of, train_llm_command
+from hilum.train.llm_config import LlmProgress
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
 import tiny_llm as tiny
@@ -79,7 +82,10 @@ def test_instances_for_other_trainers(tmp_path: Path) -> None:
         (["--model", "m"], "--output"),
     ],
 )
-def test_what_cannot_be_done_is_said(tmp_path: Path, more: list[str], said: str) -> None:
+def test_what_cannot_be_done_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     code, _, problem = run(*options(tmp_path), *more)
     assert code == 2
     assert said in " ".join(problem.replace("│", " ").split())
@@ -98,6 +104,17 @@ def test_a_missing_package_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert code == 2
     assert "'peft'" in problem
     assert "hilum[llm]" in problem
+
+
+def test_a_line_of_progress_says_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    with LlmMeter(console) as meter:
+        monkeypatch.setattr(meter, "line_is_due", lambda _: True)
+        meter.update(LlmProgress(1, 2, 6, 20, None, None, {}, scored=False))
+        meter.update(LlmProgress(1, 2, 7, 20, 0.5, 900.0, {}, scored=False))
+    lines = [line.strip() for line in console.file.getvalue().splitlines() if "step" in line]  # type: ignore[attr-defined]
+    assert lines[0] == "epoch 1 of 2, step 6 of 20"
+    assert re.fullmatch(r"epoch 1 of 2, step 7 of 20: loss 0.5000, 900 tokens a second, .* left", lines[1])
 
 
 def test_an_undefined_score_is_a_dash() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hilum
-from hilum.core.errors import InputError, UnknownNameError
+from hilum.core.errors import InputError, MissingExtraError, UnknownNameError
 from hilum.core.records import RowStatus, Section
 from hilum.core.vocabulary import CHEXPERT14, NIH14, Finding, State, Vocabulary
 from hilum.labelers import ModelLabels, ReportSpans, get_labeler
@@ -147,7 +147,8 @@ def test_what_never_fits_fails_alone():
     )
     assert [one.status for one in found] == [RowStatus.LABELED, RowStatus.FAILED, RowStatus.LABELED]
     assert isinstance(found[1], ModelLabels)
-    assert found[1].problem == "too long for it"
+    assert found[1].problem.startswith("too long for it, also with a piece of the report alone")
+    assert "--prompt brief" in found[1].problem
 
 
 def test_a_report_without_an_answer_fails_and_costs_no_other():
@@ -299,6 +300,8 @@ def test_scoring_and_generation_label_alike_and_nothing_is_unparsable(tiny):
             "--abstain-below is for a model on",
         ),
         ({"model": "m", "requests": 2, "cache": "x"}, "--requests, --cache are for a server"),
+        ({"model": "m", "timeout": 5}, "--timeout is for a server"),
+        ({"endpoint": "http://h/v1", "model": "m", "timeout": 0}, "--timeout is in seconds, above 0; got 0"),
         ({"model": "m", "context": 0}, "--context is at least 1; got 0"),
         ({"model": "m", "abstain_below": 2}, "is a probability from 0 to 1; got 2"),
         (
@@ -317,6 +320,12 @@ def test_options_that_do_not_fit_are_refused(options, message):
     assert "secret" not in str(error.value)
 
 
+def test_a_model_here_needs_the_extra_of_language_models(monkeypatch):
+    monkeypatch.setattr("hilum.labelers._llm_engine.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"'torch'.*hilum\[llm\]"):
+        get_labeler("llm", model="m")
+
+
 def test_names_that_do_not_exist_are_refused():
     with pytest.raises(UnknownNameError, match="no way of answering 'guess'"):
         get_labeler("llm", model="m", answer="guess")
@@ -324,7 +333,7 @@ def test_names_that_do_not_exist_are_refused():
         get_labeler("llm", model="m", prompt="breif")
     with pytest.raises(UnknownNameError, match="no vocabulary 'chexpert15'"):
         get_labeler("llm", model="m", vocabulary="chexpert15")
-    with pytest.raises(InputError, match="does not take --calibration"):
+    with pytest.raises(InputError, match=r"does not take --calibration; it takes model, .*, threads\."):
         get_labeler("llm", calibration="a.json")
 
 

@@ -13,10 +13,14 @@ from hilum.models.engine import Message, Question
 
 def key(**change: object) -> str:
     parts = {"text": "clear lungs", "items": ("Edema",), "choices": ("yes", "no"), "model": "m", "seed": 0}
-    parts |= change
+    parts |= {"server": "http://h/v1"} | change
     question = Question((Message("user", parts["text"]),), parts["items"], parts["choices"])
     return cache_key(
-        question, model=parts["model"], schema=schema_of(question), settings={"seed": parts["seed"]}
+        question,
+        model=parts["model"],
+        server=parts["server"],
+        schema=schema_of(question),
+        settings={"seed": parts["seed"]},
     )
 
 
@@ -28,6 +32,7 @@ def test_a_key_is_of_all_that_decides_the_answer() -> None:
         {"items": ("Edema", "Mass")},
         {"choices": ("no", "yes")},
         {"model": "n"},
+        {"server": "http://other/v1"},
         {"seed": 1},
     ]
     keys = [key(**change) for change in changes]

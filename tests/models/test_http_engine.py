@@ -247,7 +247,7 @@ def test_what_no_question_can_survive_is_an_error_at_once(
 def test_a_server_that_is_down_is_an_error() -> None:
     with ChatServer() as server:
         url = server.url
-    with engine(url) as asking, pytest.raises(InputError, match="connection refused, asked 4 times"):
+    with engine(url) as asking, pytest.raises(InputError, match="connection refused, asked 3 times"):
         asking.check()
     with engine("http://nowhere.invalid") as asking, pytest.raises(InputError, match="cannot be asked"):
         asking.ask(questions(1))
@@ -263,7 +263,7 @@ def test_a_server_that_goes_away_stops_the_job_and_the_cache_goes_on(tmp_path: P
             asking.ask(asked)
         assert cache.name in str(error.value)
         before = dict(server.answered)
-    with ChatServer() as server, engine(server, cache=cache) as asking:
+    with ChatServer(port=server.port) as server, engine(server, cache=cache) as asking:
         assert all(map(right, asking.ask(asked), asked))
     assert len(before) == 20
     assert not set(before) & set(server.asked)
@@ -283,6 +283,16 @@ def test_the_same_question_is_asked_once(tmp_path: Path) -> None:
     assert sum(reply.usage.asked for reply in replies) == 5
     assert [reply.chosen for reply in replies] == [reply.chosen for reply in again]
     assert sum(reply.usage.asked for reply in again) == 0
+
+
+def test_another_server_is_asked_for_itself(tmp_path: Path) -> None:
+    for _ in range(2):
+        with ChatServer() as server, engine(server, cache=tmp_path / "a") as asking:
+            asking.ask(questions(2))
+            assert sum(server.asked.values()) == 2
+            assert asking.tally.told() == (
+                "the server was sent 2 requests, read 2,000 tokens and wrote 80; 0 answers were there from before",
+            )
 
 
 def test_failures_are_not_kept(tmp_path: Path) -> None:
@@ -485,7 +495,7 @@ def test_a_stopped_job_leaves_at_once_and_goes_on_without_asking_twice(
         assert how == signal.SIGKILL or "KeyboardInterrupt" in said
         first = dict(server.answered)
     assert job.returncode != 0
-    with ChatServer() as server, engine(server, cache=cache) as asking:
+    with ChatServer(port=server.port) as server, engine(server, cache=cache) as asking:
         assert all(map(right, asking.ask(asked), asked))
     assert len(first) == 20
     assert not set(first) & set(server.asked)

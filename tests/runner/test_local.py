@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hilum.core.errors import HilumError
+from hilum.core.errors import HilumError, UnreachableError
 from hilum.runner.local import Chunking, Progress, WorkerError, run_chunks
 from hilum.runner.store import FolderStore
 
@@ -101,6 +101,37 @@ def test_a_failing_chunk_is_named_and_costs_no_other(tmp_path, workers):
     assert report.resumed == 85
     run(tmp_path / "whole", Words())
     assert parts(tmp_path / "p") == parts(tmp_path / "whole")
+
+
+def test_the_same_failure_is_told_once_with_all_its_items(tmp_path, monkeypatch):
+    monkeypatch.setattr(Words, "_work", lambda self, first, items: 1 / 0)
+    with pytest.raises(
+        WorkerError, match=r"5 chunk.*items 1 to 10, 11 to 20, .*: ZeroDivisionError"
+    ) as error:
+        run(tmp_path / "p", Words())
+    assert str(error.value).count("ZeroDivisionError") == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_all_chunks_need_and_nobody_has_ends_the_run_at_once(tmp_path, workers):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    with pytest.raises(UnreachableError, match=r"^nobody answers, also at [34]0$"):
+        run(tmp_path / "p", Words(alone_from=30, notes=str(notes)), workers)
+    assert len(list((tmp_path / "p").glob("*.done"))) in ((3,) if workers == 1 else (2, 3))
+    assert run(tmp_path / "p", Words(), workers).resumed >= 20
+
+
+def test_a_finished_chunk_is_kept_before_the_next_begins(tmp_path, monkeypatch):
+    def work(_, first, items):
+        if first == 10:
+            raise KeyboardInterrupt
+        return {"size": str(len(items)).encode()}
+
+    monkeypatch.setattr(Words, "_work", work)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "p", Words())
+    assert len(list((tmp_path / "p").glob("*.done"))) == 1
 
 
 def test_a_worker_that_dies_is_replaced_and_its_chunk_done_again(tmp_path):

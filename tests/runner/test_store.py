@@ -76,6 +76,22 @@ def test_another_job_is_refused_and_told_apart(make):
     same.close()
 
 
+def test_a_start_that_finished_nothing_keeps_no_other_job_out_where_parts_are_all_there_is(tmp_path):
+    other = {"input": "abd"}
+    for job in (JOB, other):
+        store = FolderStore(tmp_path / "p", parts_alone=True)
+        store.open(job)
+        assert not store.has(0)
+        store.close()
+    with pytest.raises(ResumeError):
+        FolderStore(tmp_path / "p").open(JOB)
+    store.open(other)
+    store.save(0, {"rows": b"a\n"})
+    store.close()
+    with pytest.raises(ResumeError):
+        FolderStore(tmp_path / "p", parts_alone=True).open(JOB)
+
+
 def test_fresh_forgets(make):
     store = make()
     store.open(JOB)

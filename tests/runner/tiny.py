@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hilum.core.errors import UnreachableError
+
 
 @dataclass(frozen=True)
 class Words:
-    """Counts words; can be slow, fail, die, or write a note of each chunk that it does."""
+    """Counts words; can be slow, fail, die, miss what it needs, or write a note of each chunk that it does."""
 
     fail_at: int = -1
     die_at: int = -1
@@ -20,6 +22,7 @@ class Words:
     notes: str = ""
     seconds: float = 0.0
     broken: bool = False
+    alone_from: int = 1_000_000
 
     def build(self) -> Callable[[int, Sequence[str]], Mapping[str, bytes]]:
         if self.broken:
@@ -28,6 +31,8 @@ class Words:
 
     def _work(self, first: int, items: Sequence[str]) -> Mapping[str, bytes]:
         time.sleep(self.seconds)
+        if first >= self.alone_from:
+            raise UnreachableError(f"nobody answers, also at {first}")
         if first == self.fail_at:
             raise ValueError("bad words")
         if first == self.die_at and not (self.die_once and Path(self.die_once).exists()):

@@ -12,6 +12,7 @@ import pytest
 from tiny_generator import tiny_generator, write_reports
 
 from hilum.core.errors import HilumError, InputError, UnknownNameError
+from hilum.datasets.phantom import build
 from hilum.models.generator_spec import END, PAD, UNKNOWN, GeneratorSpec
 from hilum.text.report_words import report_sentences
 from hilum.train._generator_sides import make_generator_sides
@@ -101,6 +102,25 @@ def test_an_unreadable_image_costs_itself_alone(tmp_path: Path) -> None:
     patients = set(sides.train.patients) & set(sides.dev.patients)
     assert not patients
     assert len(sides.train_rows) == len(sides.train)
+
+
+@pytest.mark.parametrize(("other", "shared"), [(2, False), (1, True)])
+def test_equal_patient_ids_of_two_phantoms_are_two_patients(
+    tmp_path: Path, other: int, shared: bool
+) -> None:
+    for name, seed, n in (("a", 1, 8), ("b", other, 4)):
+        build(seed=seed, n=n, size=64).write(tmp_path / name)
+    config = tiny_generator(
+        tmp_path, "out", data=f"phantom:{tmp_path / 'a'}", dev_data=f"phantom:{tmp_path / 'b'}"
+    )
+    config.output.mkdir()
+    learned, dev = read_report_sets(config, tell=print)
+    assert dev is not None
+    assert set(dev.studies) & set(learned.studies), "ids are those of the place in the phantom"
+    sides = make_generator_sides(config, learned, dev, tmp_path / "cache", tell=print)
+    assert bool(set(learned.patients) & set(dev.patients)) == shared
+    assert (len(sides.train) < len(learned)) == shared
+    assert any("were not learned from" in note for note in sides.notes) == shared
 
 
 def test_one_report_is_too_few_for_two_sides(tmp_path: Path) -> None:

@@ -104,8 +104,24 @@ def test_a_run_leaves_all_that_was_promised(files: Path) -> None:
     assert len(again.dev) == 2
 
 
+@pytest.fixture(name="loaded_as")
+def _loaded_as(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """How each file was read by torch: `weights_only` of every call."""
+    seen: list[Any] = []
+    load = torch.load
+
+    def look(*args: Any, **choices: Any) -> Any:
+        seen.append(choices.get("weights_only"))
+        return load(*args, **choices)
+
+    monkeypatch.setattr(torch, "load", look)
+    return seen
+
+
 @pytest.mark.parametrize("step", [1, 6, 7])
-def test_a_killed_run_goes_on_to_the_same_bytes(files: Path, tmp_path: Path, step: int) -> None:
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    files: Path, tmp_path: Path, step: int, loaded_as: list[Any]
+) -> None:
     config = replace(tiny_llm(files), output=tmp_path / "run")
     with pytest.raises(Killed):
         train_llm(config, progress=killed_at(step))
@@ -113,6 +129,8 @@ def test_a_killed_run_goes_on_to_the_same_bytes(files: Path, tmp_path: Path, ste
     assert result.resumed_at == {1: 0, 6: 3, 7: 6}[step]
     assert weights(config.output) == weights(files / "whole")
     assert (config.output / "log.jsonl").read_bytes() == (files / "whole" / "log.jsonl").read_bytes()
+    assert bool(loaded_as) == (result.resumed_at > 0)
+    assert all(one is True for one in loaded_as)
 
 
 def test_signals_of_the_system(files: Path, tmp_path: Path) -> None:
@@ -131,48 +149,9 @@ def test_signals_of_the_system(files: Path, tmp_path: Path) -> None:
     assert weights(tmp_path / "run") == weights(files / "whole")
 
 
-def test_a_torn_checkpoint_is_not_used(files: Path, tmp_path: Path) -> None:
-    config = replace(tiny_llm(files), output=tmp_path / "run")
-    with pytest.raises(Killed):
-        train_llm(config, progress=killed_at(8))
-    [checkpoint] = checkpoints_in(config.output / "checkpoints")
-    assert sealed(checkpoint) is not None
-    state = checkpoint / "optimizer.pt"
-    state.write_bytes(state.read_bytes()[:-1])
-    assert sealed(checkpoint) is None
-    assert train_llm(config).resumed_at == 0
-    assert weights(config.output) == weights(files / "whole")
-
-
-def test_nothing_is_unpickled(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = replace(tiny_llm(files), output=tmp_path / "run")
-    with pytest.raises(Killed):
-        train_llm(config, progress=killed_at(8))
-    seen: list[Any] = []
-    load = torch.load
-
-    def look(*args: Any, **choices: Any) -> Any:
-        seen.append(choices.get("weights_only"))
-        return load(*args, **choices)
-
-    monkeypatch.setattr(torch, "load", look)
-    train_llm(config)
-    assert seen
-    assert all(one is True for one in seen)
-
-
-def test_a_checkpoint_with_code_in_it_is_not_run(files: Path, tmp_path: Path) -> None:
-    config = replace(tiny_llm(files), output=tmp_path / "run")
-    with pytest.raises(Killed):
-        train_llm(config, progress=killed_at(8))
-    [checkpoint] = checkpoints_in(config.output / "checkpoints")
-    torch.save({"state": Path("x")}, checkpoint / "optimizer.pt")
-    seal(checkpoint, log=0)
-    with pytest.raises(ResumeError, match="--fresh"):
-        train_llm(config)
-
-
-def test_another_configuration_is_refused(files: Path, tmp_path: Path) -> None:
+def test_what_does_not_belong_to_the_run_is_refused_and_what_is_torn_is_not_used(
+    files: Path, tmp_path: Path
+) -> None:
     config = replace(tiny_llm(files), output=tmp_path / "run")
     with pytest.raises(Killed):
         train_llm(config, progress=killed_at(5))
@@ -180,24 +159,56 @@ def test_another_configuration_is_refused(files: Path, tmp_path: Path) -> None:
         train_llm(replace(config, learning_rate=0.1))
     with pytest.raises(ResumeError, match="prompt"):
         train_llm(replace(config, prompt="full"))
+    [checkpoint] = checkpoints_in(config.output / "checkpoints")
+    state = checkpoint / "optimizer.pt"
+    torch.save({"state": Path("x")}, state)
+    seal(checkpoint, log=0)
+    with pytest.raises(ResumeError, match="--fresh"):
+        train_llm(config)
+    assert sealed(checkpoint) is not None
+    state.write_bytes(state.read_bytes()[:-1])
+    assert sealed(checkpoint) is None
+    assert train_llm(config).resumed_at == 0
+    assert weights(config.output) == weights(files / "whole")
     fresh = train_llm(replace(config, learning_rate=0.01, epochs=1), fresh=True)
-    assert fresh.resumed_at == 0
-    foreign = tmp_path / "foreign"
-    foreign.mkdir()
-    (foreign / "thesis.txt").write_text("x", encoding="utf-8")
+    assert (fresh.resumed_at, fresh.trained_steps) == (0, 6)
+
+
+def test_a_folder_of_somebody_else_is_not_used(files: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("x", encoding="utf-8")
     with pytest.raises(OutputError, match="other files"):
-        train_llm(replace(config, output=foreign))
+        train_llm(replace(tiny_llm(files), output=tmp_path))
 
 
-def test_the_best_epoch_is_kept(files: Path, tmp_path: Path) -> None:
-    config = replace(tiny_llm(files, epochs=3), output=tmp_path / "run")
-    result = train_llm(config)
-    scores = [line["weighted_f1"] for line in result.dev]
-    assert result.kept_epoch == 1 + scores.index(max(scores))
-    last = replace(config, output=tmp_path / "last", keep="last")
-    train_llm(last)
-    same = weights(last.output)["model.safetensors"] == weights(config.output)["model.safetensors"]
-    assert same == (result.kept_epoch == 3)
+@pytest.mark.parametrize(
+    ("scores", "losses", "kept"),
+    [
+        ([0.4, 0.6, 0.5], [1.0, 3.0, 2.0], 2),
+        ([0.0, 0.0, 0.0], [2.3, 0.8, 0.9], 2),
+        ([0.5, 0.5, 0.4], [1.0, 1.0, 1.0], 1),
+        ([None, None, None], [3.0, 2.0, 1.0], 3),
+    ],
+)
+def test_the_best_epoch_is_kept_and_of_equals_that_with_less_loss_then_the_first(
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scores: list[float | None],
+    losses: list[float],
+    kept: int,
+) -> None:
+    then: list[torch.Tensor] = []
+
+    def scored(model: Any, *_: Any, **__: Any) -> dict[str, float | None]:
+        epoch = len(then)
+        then.append(model.lm_head.weight.detach().clone())
+        return {"dev_loss": losses[epoch], "accuracy": 0.5, "weighted_f1": scores[epoch]}
+
+    monkeypatch.setattr("hilum.train._llm_follow.dev_scores", scored)
+    result = train_llm(replace(tiny_llm(files, epochs=3), output=tmp_path / "run"))
+    found = Causal.from_pretrained(result.model).lm_head.weight
+    assert result.kept_epoch == kept
+    assert [bool(torch.equal(found, one)) for one in then] == [n + 1 == kept for n in range(3)]
 
 
 # --- what is learned ---

@@ -98,7 +98,9 @@ def exact(model: ReportGenerator, visual: Visual, reward_Z: torch.Tensor) -> tor
 def test_the_reports_are_all_there_are() -> None:
     model, visual = policy()
     assert len(REPORTS) == 105
-    assert float(log_probabilities(model, visual).detach().double().exp().sum()) == pytest.approx(1.0, abs=1e-6)
+    assert float(log_probabilities(model, visual).detach().double().exp().sum()) == pytest.approx(
+        1.0, abs=1e-6
+    )
 
 
 def test_the_expected_gradient_is_that_of_the_expected_reward() -> None:

@@ -80,8 +80,8 @@ def make_plan(job: LabelJob) -> Plan:
     labeler = get_labeler(job.labeler, **options)
     if job.probabilities and not traits_of(labeler).probabilities:
         raise InputError(
-            f"The labeler {job.labeler!r} has no probabilities. Next step: leave that option out, or choose a "
-            "labeler that has them, such as chexbert."
+            f"The labeler {job.labeler!r} has no probabilities as it is asked here. Next step: leave that option out, "
+            f"or {traits_of(labeler).no_probabilities}."
         )
     source = open_reports(job.input, column=job.column)
     work, notes = _work(job, source, labeler, output, options, evidence is not None)

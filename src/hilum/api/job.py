@@ -15,6 +15,7 @@ from hilum.api._plan import Plan, chunk_size_of, make_plan
 from hilum.api._work import CUT_OFF, DOUBTFUL, WINDOWED
 from hilum.core.errors import InputError
 from hilum.labelers import Traits, traits_of
+from hilum.labelers._base import Teller
 from hilum.runner.local import Chunking, Progress, RunReport, run_chunks
 from hilum.runner.store import FolderStore, PartStore
 from hilum.tables.source import InputRow
@@ -113,7 +114,7 @@ def label_file(
 @contextmanager
 def _opened(plan: Plan, *, fresh: bool) -> Iterator[PartStore]:
     """The job's store; after an error its parts stay for the next run, if there can be one."""
-    store = FolderStore(plan.parts_folder)
+    store = FolderStore(plan.parts_folder, parts_alone=True)
     store.open(plan.manifest, fresh=fresh)
     try:
         yield store
@@ -173,6 +174,8 @@ def _summary(
     plan: Plan, report: RunReport, counts: Mapping[str, Any], *, page_rows: int, seconds: float
 ) -> JobSummary:
     notes = [*plan.notes, *plan.source.notes, *report.retried, *_counted_notes(counts["counted"])]
+    if isinstance(plan.work.built, Teller):
+        notes += plan.work.built.after_run()
     if counts["problems"]:
         shown = "; ".join(counts["first_problems"])
         notes.append(f"something was wrong with {counts['problems']:,} rows, in order: {shown}")

@@ -129,6 +129,6 @@ def _outputs(summary: JobSummary) -> list[tuple[str, str]]:
 def _speed(summary: JobSummary) -> str:
     fresh = summary.rows - summary.resumed
     line = (
-        f"{fresh:,} reports in {summary.seconds:,.1f} s, {fresh / max(summary.seconds, 1e-9):,.0f} a second"
+        f"{_reports(fresh)} in {summary.seconds:,.1f} s, {fresh / max(summary.seconds, 1e-9):,.0f} a second"
     )
     return f"{line}; {summary.resumed:,} were done before" if summary.resumed else line

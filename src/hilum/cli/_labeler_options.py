@@ -222,6 +222,17 @@ Requests = Annotated[
         show_default=False,
     ),
 ]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        min=0.1,
+        metavar="SECONDS",
+        help="How long a server may take for an answer; without it 120.",
+        rich_help_panel=_LANGUAGE,
+        show_default=False,
+    ),
+]
 Cache = Annotated[
     str | None,
     typer.Option(

@@ -51,6 +51,7 @@ def explain(
     answer: options.Answer = None,
     context: options.Context = None,
     requests: options.Requests = None,
+    timeout: options.Timeout = None,
     cache: options.Cache = None,
     api_key_env: options.ApiKeyEnv = None,
 ) -> None:
@@ -82,6 +83,7 @@ def explain(
         answer=answer,
         context=context,
         requests=requests,
+        timeout=timeout,
         cache=cache,
         api_key_env=api_key_env,
     )

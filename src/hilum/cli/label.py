@@ -91,6 +91,7 @@ def label(
     answer: options.Answer = None,
     context: options.Context = None,
     requests: options.Requests = None,
+    timeout: options.Timeout = None,
     cache: options.Cache = None,
     api_key_env: options.ApiKeyEnv = None,
 ) -> None:
@@ -109,7 +110,7 @@ def label(
             weights=weights, calibration=calibration, abstain_below=abstain_below, mapping=mapping, long=long,
             text_mode=text_mode, device=device, precision=precision, batch_size=batch_size, model=model,
             endpoint=endpoint, prompt=prompt, few_shot=few_shot, answer=answer, context=context, requests=requests,
-            cache=cache, api_key_env=api_key_env,
+            timeout=timeout, cache=cache, api_key_env=api_key_env,
         ),
     )  # fmt: skip
     _run(job)

@@ -110,10 +110,9 @@ class LlmMeter(BarMeter):
         if self.line_is_due(now):
             steps = done.done - self._first - 1
             left = timedelta(seconds=round((done.total - done.done) * (now - self._began) / max(steps, 1)))
-            end = f", {left} left" if steps > 0 else ""
-            self.tell(
-                f"epoch {done.epoch} of {done.epochs}, step {done.done:,} of {done.total:,}: {said}{end}"
-            )
+            more = [said] * bool(said) + [f"{left} left"] * (steps > 0)
+            at = f"epoch {done.epoch} of {done.epochs}, step {done.done:,} of {done.total:,}"
+            self.tell(f"{at}: {', '.join(more)}" if more else at)
 
 
 def _said(done: LlmProgress) -> str:

@@ -2,7 +2,8 @@
 
     HilumError
     ├── InputError        a file, column or value of the user cannot be used
-    │   └── ImageError    a file is no image that can be used
+    │   ├── ImageError    a file is no image that can be used
+    │   └── UnreachableError  what every item of a job needs (a server) gives no answer
     ├── OutputError       a result cannot be written where it was asked for
     ├── LexiconError      a lexicon or vocabulary file has a bad entry (file, line and rule named)
     ├── VocabularyError   a vocabulary contradicts itself
@@ -30,6 +31,10 @@ class InputError(HilumError):
 
 class ImageError(InputError):
     """A file is no image that can be used."""
+
+
+class UnreachableError(InputError):
+    """What every item of a job needs gives no answer, so that a runner need not try the others."""
 
 
 class OutputError(HilumError):

@@ -40,6 +40,10 @@ def get_labeler(name: str = "rules", **options: object) -> Labeler:
     return build(**options)
 
 
+_OBJECTS = ("engine",)
+"""Options that no command line can give."""
+
+
 def labeler_options(name: str, given: Mapping[str, object]) -> dict[str, object]:
     """What to build the labeler `name` with: the options of `given` that have a value.
 
@@ -65,7 +69,7 @@ def _check_taken(name: str, options: Mapping[str, object], build: Callable[..., 
     unknown = [option for option in options if option not in taken]
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
         told = ", ".join(f"--{option.replace('_', '-')}" for option in unknown)
-        known = ", ".join(option.replace("_", "-") for option in taken)
+        known = ", ".join(option.replace("_", "-") for option in taken if option not in _OBJECTS)
         raise InputError(
             f"The labeler {name!r} does not take {told}; it takes {known}. "
             "Next step: leave that out, or choose another labeler with --labeler."

@@ -39,7 +39,7 @@ class Traits(NamedTuple):
     that was made for these alone (then a text without headings is that section). `probabilities`: its labels
     have them. `abstains`: its `ModelLabels` may name findings without an answer. `uses_all_cores`: one worker
     is enough. `problems`: a report may get no label, and a column says why. `chunk_size`: so many reports are
-    kept together by a run that can resume. `notes` are told to the user.
+    kept together by a run that can resume. `notes` are told to the user. `no_probabilities` is what to do for some.
     """
 
     section: str = "both"
@@ -49,6 +49,7 @@ class Traits(NamedTuple):
     problems: bool = False
     chunk_size: int = 500
     notes: tuple[str, ...] = ()
+    no_probabilities: str = "choose a labeler that has them, such as chexbert"
 
 
 class Labeler(Protocol):
@@ -72,6 +73,15 @@ class Explainer(Protocol):
 
     def explain_batch(self, reports: Sequence[ReportSpans], labels: Sequence[Labels]) -> list[Labels]:
         """The same `labels` (those that `label_batch` gave for `reports`) with their evidence."""
+        ...
+
+
+@runtime_checkable
+class Teller(Protocol):
+    """A labeler with something to say of a run when it is over."""
+
+    def after_run(self) -> tuple[str, ...]:
+        """A sentence or two each, of what was done in this process since the labeler was built."""
         ...
 
 

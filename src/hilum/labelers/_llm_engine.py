@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hilum.core.errors import InputError, UnknownNameError
+from hilum.core.errors import InputError, MissingExtraError, UnknownNameError
 from hilum.models.engine import Engine
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ ANSWERS = (SCORING, "generation")
 KEY_VARIABLE = "OPENAI_API_KEY"
 """Where the key of a server is looked for when no variable is named; many servers need none."""
 
-_OF_SERVERS = ("requests", "cache", "api_key_env")
+_NEEDED_HERE = ("torch", "transformers", "safetensors", "jinja2")
+_OF_SERVERS = ("requests", "timeout", "cache", "api_key_env")
 _OF_MODELS_HERE = ("answer", "device", "precision", "batch_size", "abstain_below")
 
 
@@ -71,6 +73,8 @@ def _check_numbers(options: LlmLabeler) -> None:
         value = getattr(options, name)
         if value is not None and int(value) < 1:
             raise InputError(f"--{name.replace('_', '-')} is at least 1; got {value}.")
+    if options.timeout is not None and not float(options.timeout) > 0:
+        raise InputError(f"--timeout is in seconds, above 0; got {options.timeout}.")
     below = options.abstain_below
     if below is not None and not 0 <= float(below) <= 1:
         raise InputError(f"--abstain-below is a probability from 0 to 1; got {below}.")
@@ -81,6 +85,9 @@ def _check_numbers(options: LlmLabeler) -> None:
 
 
 def _here(options: LlmLabeler) -> Engine:
+    missing = next((package for package in _NEEDED_HERE if find_spec(package) is None), None)
+    if missing is not None:
+        raise MissingExtraError(missing, "llm")
     from hilum.models.local_engine import load_local_engine  # noqa: PLC0415  (loads torch)
 
     return load_local_engine(
@@ -104,6 +111,7 @@ def _server(options: LlmLabeler) -> Engine:
             model=str(options.model),
             key_from=options.api_key_env or KEY_VARIABLE,
             cache=cache_folder(options.cache),
+            timeout_s=HttpOptions.timeout_s if options.timeout is None else float(options.timeout),
             **{name: int(value) for name, value in chosen.items() if value is not None},
         )
     )

@@ -88,7 +88,7 @@ class Asker:
             for (place, part), reply in zip(waiting, given, strict=True):
                 smaller = halves(part) if reply.too_long else None
                 if smaller is None:
-                    replies[place].append(reply)
+                    replies[place].append(_told_of_room(reply) if reply.too_long else reply)
                 else:
                     again += [(place, half) for half in smaller]
             waiting = again
@@ -131,3 +131,10 @@ class Asker:
             values_FS[self._none, State.BLANK] += values_FS[self._none, never].sum()
             values_FS[self._none, never] = 0.0
         return values_FS
+
+
+def _told_of_room(reply: Reply) -> Reply:
+    """The same with what to do about a prompt that fills the context alone."""
+    hint = "a shorter prompt, such as --prompt brief, or a longer context of the server"
+    said = f"{reply.problem}, also with a piece of the report alone ({hint})"
+    return Reply(problem=said, too_long=True, usage=reply.usage)

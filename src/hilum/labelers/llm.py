@@ -46,9 +46,9 @@ class LlmLabeler:
     trained with, else "full". `few_shot` is a file of labeled reports that are shown first. `answer` is "scoring" or
     "generation" (models on this machine). `vocabulary` is a name or a TOML file; None is that of the training, else
     chexpert14. `context` is the most tokens that a question may have, where that is less than the model reads or the
-    server does not say it. `requests` are in flight at most, `cache` is a folder for answers ("none" for nowhere),
-    `api_key_env` the environment variable with the key (servers). Labels whose probability is below `abstain_below`
-    are not given. `engine` is a model that is there already.
+    server does not say it. `requests` are in flight at most and wait `timeout` seconds each, `cache` is a folder
+    for answers ("none" for nowhere), `api_key_env` the environment variable with the key (servers). Labels whose
+    probability is below `abstain_below` are not given. `engine` is a model that is there already.
 
     Raises InputError for options that cannot be used or do not fit together, MissingExtraError without the packages.
     """
@@ -61,6 +61,7 @@ class LlmLabeler:
     vocabulary: Any = None
     context: int | None = None
     requests: int | None = None
+    timeout: float | None = None
     cache: str | Path | None = None
     api_key_env: str | None = None
     device: str | None = None
@@ -101,6 +102,9 @@ class LlmLabeler:
             problems=True,
             chunk_size=CHUNK,
             notes=self._notes(card, asked=wanted is not None),
+            no_probabilities="take --answer scoring"
+            if self.endpoint is None
+            else "ask a model on this machine",
         )
 
     def label_batch(self, reports: Sequence[ReportSpans]) -> list[Labels]:
@@ -130,6 +134,11 @@ class LlmLabeler:
             return list(labels)
         behind = sentences_behind(self, reports, labels)
         return [replace(one, evidence=found) for one, found in zip(labels, behind, strict=True)]
+
+    def after_run(self) -> tuple[str, ...]:
+        """What a server took and what is unusual about it; nothing of a model on this machine."""
+        tally = getattr(self.engine, "tally", None)
+        return () if tally is None else (*tally.told(), *getattr(self.engine, "notes", ()))
 
     def text_of(self, report: ReportSpans, *, without: tuple[int, int] | None = None) -> str:
         """What the model reads of a report: the texts of its sections, without their headings."""

@@ -32,12 +32,16 @@ class Kept(NamedTuple):
 
 
 def cache_key(
-    question: Question, *, model: str, schema: Mapping[str, Any], settings: Mapping[str, Any]
+    question: Question, *, model: str, server: str, schema: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> str:
-    """SHA-256 in hexadecimal of all that decides an answer; where the server stands does not belong to it."""
+    """SHA-256 in hexadecimal of all that decides an answer.
+
+    `server` belongs to it: many servers take any name for the one model that they have.
+    """
     content = {
         "format": _FORMAT,
         "model": model,
+        "server": server,
         "messages": [[message.role, message.content] for message in question.messages],
         "schema": schema,
         "items": list(question.items),

@@ -86,3 +86,11 @@ class Tally(NamedTuple):
     read: int = 0
     written: int = 0
     most_in_flight: int = 0
+
+    def told(self) -> tuple[str, ...]:
+        """The counts in a sentence; none when nothing was asked or found."""
+        if not self.asked + self.cached:
+            return ()
+        again = f" ({self.retries:,} after a failure)" if self.retries else ""
+        sent = f"the server was sent {self.asked:,} requests{again}, read {self.read:,} tokens and wrote "
+        return (f"{sent}{self.written:,}; {self.cached:,} answers were there from before",)

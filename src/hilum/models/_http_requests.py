@@ -18,6 +18,7 @@ from hilum.models._side_by_side import StoppedError
 _RETRIED = frozenset({408, 409, 425, 429})
 _MOST_BYTES = 4_000_000
 _MOST_COSTLY = 3
+_MOST_UNKNOWN = 3
 
 _STATUS_WORDS: Mapping[int, str] = {
     408: "timed out on its side",
@@ -56,9 +57,9 @@ class Sent(NamedTuple):
 
 
 class _LostError(Exception):
-    def __init__(self, words: str, *, costly: bool = False) -> None:
+    def __init__(self, words: str, *, costly: bool = False, nobody: bool = False) -> None:
         super().__init__(words)
-        self.words, self.costly = words, costly
+        self.words, self.costly, self.nobody = words, costly, nobody
 
 
 class Sender:
@@ -82,11 +83,14 @@ class Sender:
         draw: str,
         stop: threading.Event,
         final: Callable[[Got], bool] = lambda _: False,
+        first: bool = False,
     ) -> Sent:
         """Sends until there is an answer that is final, or no retry is left; `draw` names the jitter of its waits.
 
         Retried: no connection, a cut or half one, a timeout or too large a body (twice at most), 408, 409, 425, 429
-        and 5xx, unless `final` says that no retry can heal it. Raises StoppedError when `stop` is set while it waits.
+        and 5xx, unless `final` says that no retry can heal it. Before anyone has answered (`first`), three tries to
+        connect are enough: the address is more likely to be wrong than the server to be away. Raises StoppedError
+        when `stop` is set while it waits.
         """
         failure, costly, asked = "", 0, 0
         got: Got | None = None
@@ -102,7 +106,13 @@ class Sender:
                 return Sent(got, "", asked)
             failure = lost.words if lost else _status_words(got)
             costly += bool(lost and lost.costly)
-            if attempt == self._limits.retries or costly >= _MOST_COSTLY or (got is not None and final(got)):
+            enough = (
+                attempt == self._limits.retries
+                or costly >= _MOST_COSTLY
+                or (first and lost is not None and lost.nobody and asked >= _MOST_UNKNOWN)
+                or (got is not None and final(got))
+            )
+            if enough:
                 break
             self._wait(attempt, got, draw=draw, stop=stop)
         return Sent(got, failure, asked)
@@ -137,7 +147,7 @@ class Sender:
         except httpx2.TimeoutException:
             raise _LostError(_late(self._limits.timeout_s), costly=True) from None
         except httpx2.ConnectError as error:
-            raise _LostError(_no_connection(error)) from None
+            raise _LostError(_no_connection(error), nobody=True) from None
         except httpx2.RequestError as error:
             raise _LostError(f"the connection was cut ({type(error).__name__})") from None
 

@@ -7,7 +7,7 @@ import threading
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from hilum.core.errors import InputError
+from hilum.core.errors import UnreachableError
 from hilum.models._chat_protocol import (
     Way,
     body_of,
@@ -81,7 +81,7 @@ class Talk:
     def ask(
         self, question: Question, *, seed: int, max_tokens: int, draw: str, stop: threading.Event
     ) -> Exchange:
-        """One asking with its retries. Raises InputError when no question can get an answer."""
+        """One asking with its retries. Raises UnreachableError when no question can get an answer."""
         way, asked, retries = self.way, 0, 0
         while True:
             body = body_of(
@@ -93,7 +93,13 @@ class Talk:
                 max_tokens=max_tokens,
             )
             sent = self._sender.send(
-                "POST", self._address.ask, body, draw=draw, stop=stop, final=_says_overflow
+                "POST",
+                self._address.ask,
+                body,
+                draw=draw,
+                stop=stop,
+                final=_says_overflow,
+                first=not self.settled,
             )
             asked, retries = asked + sent.asked, retries + sent.asked - 1
             other = self._other_way(way, sent)
@@ -152,7 +158,7 @@ class Talk:
             self._lost_in_row += 1
             lost, settled = self._lost_in_row, self.settled
         if fatal and not settled:
-            raise InputError(fatal)
+            raise UnreachableError(fatal)
         limit = self._options.give_up if settled else _UNSETTLED_TRIES
         if limit and lost >= limit:
             cache = self._options.cache
@@ -161,7 +167,7 @@ class Talk:
                 if cache
                 else "run it again"
             )
-            raise InputError(
+            raise UnreachableError(
                 f"The server at {self._address.shown} gave no answer to {lost} questions in a row; the last time: "
                 f"{words}. Next step: look at the server; {kept}."
             )
@@ -176,8 +182,10 @@ class Talk:
 
     def _unreached(self, words: str) -> str:
         return (
-            f"The server at {self._address.shown} cannot be asked: {words}. Next step: start it, check the address "
-            f"and the port, or allow more time than {self._options.timeout_s:g} s."
+            f"The server at {self._address.shown} cannot be asked: {words}. Next step: start it, or check the address "
+            f"and the port. One that still loads its model is ready when {self._address.models} answers; one that is "
+            f"slow may need more time than {self._options.timeout_s:g} s (--timeout), or fewer --requests at once. "
+            "Then run the same again."
         )
 
     def _refused(self, got: Got, stop: threading.Event) -> str:

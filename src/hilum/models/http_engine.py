@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 
-from hilum.core.errors import InputError
+from hilum.core.errors import InputError, UnreachableError
 from hilum.models._answer_cache import CACHE_FILE, AnswerCache, Kept, cache_key
 from hilum.models._http_address import address_of, key_of, variable_shown
 from hilum.models._http_options import HttpOptions, Tally
@@ -127,14 +127,14 @@ class HttpEngine:
     def check(self) -> str:
         """Asks one small question, before a job of hours, and says what answered and how.
 
-        Raises InputError when the server cannot be reached, does not know the model or refuses the key.
+        Raises UnreachableError when the server cannot be reached, does not know the model or refuses the key.
         """
         exchange = self._talk.ask(
             _PROBE, seed=self.options.seed, max_tokens=64, draw="check", stop=threading.Event()
         )
         self._add(Tally(asked=exchange.asked, retries=exchange.retries))
         if not self._talk.settled:
-            raise InputError(
+            raise UnreachableError(
                 f"The server at {self._address.shown} gave no answer to a trial question: {exchange.problem}. "
                 "Next step: look at the server, then run it again."
             )
@@ -147,9 +147,9 @@ class HttpEngine:
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
         """One `Reply` per question, in order; the first ones alone, until the server has answered once.
 
-        `usage` is what was spent in this call: an answer from the cache has none. Raises InputError when no question
-        can get an answer (server down, model or key refused, `give_up` questions in a row without one), OutputError
-        when the cache cannot be written. An interrupt leaves at once; answers that came are in the cache.
+        `usage` is what was spent in this call: an answer from the cache has none. Raises UnreachableError when no
+        question can get an answer (server down, model or key refused, `give_up` questions in a row without one),
+        OutputError when the cache cannot be written. An interrupt leaves at once; answers that came are in the cache.
         """
         jobs = [_Job(self.cache_key(question), question) for question in questions]
         first: dict[str, _Job] = {}
@@ -233,7 +233,11 @@ class HttpEngine:
                     f"got: {', '.join(names) or 'none'}."
                 )
         return cache_key(
-            question, model=self.options.model, schema=schema_of(question), settings=self._settings()
+            question,
+            model=self.options.model,
+            server=self._address.shown,
+            schema=schema_of(question),
+            settings=self._settings(),
         )
 
     def _settings(self) -> dict[str, float | int | None]:

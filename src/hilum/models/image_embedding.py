@@ -253,9 +253,11 @@ def _loaded(source: str) -> tuple[Any, Any]:
         OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError, AttributeError,
         safetensors.SafetensorError,
     ) as error:  # fmt: skip
+        nowhere = "" if local else f"There is no folder {source}, and the name was looked for on the hub. "
+        why = " ".join(str(error).split())[:300].rstrip(".")
         raise InputError(
-            f"{source} is no model of images that transformers can load: {' '.join(str(error).split())[:300]}. Next "
-            f"step: a folder that save_pretrained wrote, with {_CONFIG}, model.safetensors and {_PROCESSOR}."
+            f"{nowhere}{source} is no model of images that transformers can load: {why}. "
+            f"Next step: a folder that save_pretrained wrote, with {_CONFIG}, model.safetensors and {_PROCESSOR}."
         ) from error
     missing = sorted(name for name in told["missing_keys"] if not name.startswith(_POOLER))
     if missing:

@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from hilum.pages.evidence_page import PageItem, _legend, _text
+from hilum.core.vocabulary import State
+from hilum.pages.evidence_page import _CLASS, PageItem, _legend, _text
 from hilum.pages.page import escape, html_page
 
 
 class WordMap(NamedTuple):
-    """Where a word looked: the word, what it names, a PNG, and the share that looked at no place."""
+    """Where a word looked: the word, what it names in which state, a PNG, and the share that looked at no place."""
 
     word: str
-    names: str
+    finding: str
+    state: State
     png: bytes
     no_place: float
 
@@ -79,8 +81,9 @@ def _maps(pair: ReportPair) -> str:
     if not pair.maps:
         return ""
     figures = "\n".join(
-        f"<figure>{_image(one.png, f'Where {one.word!r} looks')}<figcaption><q>{escape(one.word)}</q><br>"
-        f"{escape(one.names)}<br>no place: {one.no_place:.0%}</figcaption></figure>"
+        f"<figure>{_image(one.png, f'Where {one.word!r} looks')}<figcaption>"
+        f'<mark class="{_CLASS.get(one.state, "")}">{escape(one.word)}</mark><br>{escape(one.finding)}, '
+        f"{one.state.name.lower()}<br>{one.no_place:.0%} of attention on no place</figcaption></figure>"
         for one in pair.maps
     )
     return f'<h3>Where words of {escape(pair.maps_of)} look</h3>\n<div class="maps">\n{figures}\n</div>\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -202,7 +203,8 @@ def examples_page(found: Found) -> str:
     for place, row in enumerate(found.examples):
         reports = [("True report", _item(found.test.texts[row], found.test.labels[row]))]
         reports += [
-            (name_of(name), _item(found.reports[name].texts[row], labels[name][place])) for name in shown
+            (", ".join(map(name_of, names)), _item(text, labels[names[0]][place]))
+            for text, names in _alike(found, shown, row).items()
         ]
         words = [one for one in found.words.get(with_maps, ()) if one.row == row][:_MOST_MAPS]
         pixels = found.pixels_NHW[row][None].astype(np.float32) / np.float32(255)
@@ -213,9 +215,11 @@ def examples_page(found: Found) -> str:
             )
         )  # fmt: skip
     said_first = (
-        "Test images, true and generated reports side by side. Colours are those of the labeler: what it finds "
-        "affirmed, hedged and negated. Below, where the words that name a finding look; the brightest place is the "
-        "most."
+        "Test images, true and generated reports side by side; systems that wrote the same stand together. Colours are "
+        "those of the labeler: what it finds affirmed, hedged and negated. Below, where the words that name a finding "
+        "look; the brightest place of a map is where the word looks the most. Where nearly all attention is on no place "
+        "(the visual sentinel), the map shows the little that is left; in a negated mention it may rest on everything "
+        "but the finding."
     )
     lead = [said_first]
     if any(one.studies.synthetic for one in found.sets.values()):
@@ -223,6 +227,14 @@ def examples_page(found: Found) -> str:
     return report_pairs_page(
         "Examples of generated reports", pairs, lead=lead, stamp={"test": found.study.test, "hilum": VERSION}
     )
+
+
+def _alike(found: Found, shown: Sequence[str], row: int) -> dict[str, list[str]]:
+    """What was written of an image -> the systems that wrote it."""
+    systems: dict[str, list[str]] = {}
+    for name in shown:
+        systems.setdefault(found.reports[name].texts[row], []).append(name)
+    return systems
 
 
 def _item(text: str, labels: Labels) -> PageItem:
@@ -258,7 +270,7 @@ def word_map(pixels: Pixels, word: Word) -> WordMap:
     heat_GG /= max(float(heat_GG.max()), 1e-9)
     plane = shown(pixels)
     heat_HW = np.clip(resize(heat_GG[None], plane.shape[1]).pixels[0], 0, 1)
-    return WordMap(word.word, f"{word.finding}, {word.state}", png_of(overlay(plane, heat_HW)), nowhere)
+    return WordMap(word.word, word.finding, State[word.state.upper()], png_of(overlay(plane, heat_HW)), nowhere)
 
 
 def _bytes_of(values: npt.NDArray[np.float64]) -> bytes:

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, BinaryIO, Generic, NamedTuple, Protocol, Self, TypeVar, cast
 
-from hilum.core.errors import HilumError
+from hilum.core.errors import HilumError, UnreachableError
 from hilum.runner import _worker
 
 T = TypeVar("T")
@@ -62,6 +62,8 @@ class InProcess(Generic[T]):
         future: Future[Parts] = Future()
         try:
             future.set_result(self._work(chunk.first, chunk.items))
+        except UnreachableError as error:
+            future.set_exception(error)
         except Exception as error:  # noqa: BLE001  (one bad chunk must not cost the others)
             future.set_exception(HilumError(_worker.describe(error)))
         return future
@@ -116,6 +118,8 @@ class Pool(Generic[T]):
             if answer is not None:
                 self._idle.put(process)
                 done, result = answer
+                if isinstance(result, UnreachableError):
+                    raise result
                 if not done:
                     raise HilumError(str(result))
                 return cast("Parts", result)

@@ -1,4 +1,4 @@
-"""What a worker process runs. It imports the standard library, and then only what its task names."""
+"""What a worker process runs. It imports the standard library and hilum's errors, and then only what its task names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import threading
 import traceback
 from typing import BinaryIO
 
+from hilum.core.errors import UnreachableError
+
 LAUNCH = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from hilum.runner import _worker; _worker.serve()"
@@ -22,8 +24,9 @@ LAUNCH = (
 def serve() -> None:
     """Build the task that comes first on standard input, then answer each chunk that follows with its parts.
 
-    An answer is `(True, parts)` or `(False, what went wrong)`. The process ends when standard input does,
-    that is also when the parent dies, even in the middle of a chunk.
+    An answer is `(True, parts)` or `(False, what went wrong)`: a text, or the UnreachableError that ends
+    the run. The process ends when standard input does, that is also when the parent dies, even in the middle of a
+    chunk.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
@@ -41,6 +44,8 @@ def serve() -> None:
         try:
             first, items = pickle.loads(message)  # noqa: S301
             answer = (True, work(first, items))
+        except UnreachableError as error:
+            answer = (False, error)
         except Exception as error:  # noqa: BLE001  (told to the parent; the other chunks go on)
             answer = (False, describe(error))
         _answer(answers, answer)

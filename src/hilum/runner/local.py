@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from hilum.core.errors import HilumError
+from hilum.core.errors import HilumError, UnreachableError
 from hilum.runner._pool import Chunk, InProcess, Parts, Pool, StopRunError, WorkerSpec
 from hilum.runner.store import PartStore
 
@@ -79,9 +79,10 @@ def run_chunks(
     `workers=1` starts no process. The parts do not depend on the number of workers. A worker process that
     dies is replaced and its chunk tried once more.
 
-    Raises WorkerError, after all other chunks are done, that names the items of each chunk that failed.
+    Raises WorkerError, after all other chunks are done, that names the items of each chunk that failed (at once
+    when five did), and UnreachableError of an item at once.
     """
-    run = _Run(store, progress)
+    run, waiting = _Run(store, progress), 1 if workers <= 1 else 2 * workers
     with InProcess(spec) if workers <= 1 else Pool(spec, workers) as pool:
         for chunk in (chunking or Chunking[T]()).cut(items):
             run.chunks += 1
@@ -89,7 +90,7 @@ def run_chunks(
                 run.count(len(chunk.items), resumed=True)
                 continue
             run.pending[pool.submit(chunk)] = (chunk.number, chunk.first, len(chunk.items))
-            while len(run.pending) >= 2 * workers:
+            while len(run.pending) >= waiting:
                 run.settle()
         while run.pending:
             run.settle()
@@ -104,19 +105,21 @@ class _Run:
     def __init__(self, store: PartStore, progress: Callable[[Progress], None] | None) -> None:
         self.store, self.progress = store, progress
         self.pending: dict[Future[Parts], tuple[int, int, int]] = {}
-        self.failures: list[str] = []
+        self.failures: list[tuple[str, str]] = []
         self.chunks = self.done = self.items = self.resumed = 0
 
     def settle(self) -> None:
         """Keep what has come back; wait until something has."""
-        for future in wait(self.pending, return_when=FIRST_COMPLETED).done:
+        ready = wait(self.pending, return_when=FIRST_COMPLETED).done
+        done_first = sorted(ready, key=lambda one: one.exception() is not None)
+        for future in done_first:
             number, first, size = self.pending.pop(future)
             error = future.exception()
             if error is None:
                 self.store.save(number, future.result())
                 self.count(size)
-            elif isinstance(error, Exception) and not isinstance(error, StopRunError):
-                self.failures.append(f"items {first + 1:,} to {first + size:,}: {error}")
+            elif isinstance(error, Exception) and not isinstance(error, StopRunError | UnreachableError):
+                self.failures.append((f"{first + 1:,} to {first + size:,}", str(error)))
             else:
                 raise error
         if len(self.failures) >= _MOST_FAILURES:
@@ -131,7 +134,9 @@ class _Run:
 
     def raise_failures(self) -> None:
         if self.failures:
+            items = {why: [of for of, said in self.failures if said == why] for _, why in self.failures}
+            told = "; ".join(f"items {', '.join(of)}: {why}" for why, of in items.items())
             raise WorkerError(
-                f"{len(self.failures)} chunk(s) could not be done: {'; '.join(self.failures)}. What was "
+                f"{len(self.failures)} chunk(s) could not be done: {told}. What was "
                 "done is kept. Next step: mend the cause, then run the same again: it goes on from there."
             )

@@ -28,7 +28,7 @@ class PartStore(Protocol):
     def open(self, job: Mapping[str, object], *, fresh: bool = False) -> None:
         """Lock the store and make it belong to `job` (plain JSON values); `fresh` forgets what is there.
 
-        Raises ResumeError when it is in use, or holds parts of a different job (naming what differs).
+        Raises ResumeError when it is in use, or holds finished parts of a different job (naming what differs).
         """
         ...
 
@@ -57,11 +57,13 @@ class FolderStore:
     """A `PartStore` in a folder: `manifest.json`, `lock`, and per chunk `00000012.NAME` and `00000012.done`.
 
     The `.done` file is written last and records size and CRC-32 of each part, so that a part that was torn by
-    a kill or a power cut is seen and made again; nothing else in the folder is trusted or touched.
+    a kill or a power cut is seen and made again; nothing else in the folder is trusted or touched. With `parts_alone`
+    these parts are all that a run keeps: one that finished none (its server was down) keeps no other job out.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, parts_alone: bool = False) -> None:
         self.folder = folder
+        self._parts_alone = parts_alone
         self._lock: IO[str] | None = None
 
     def open(self, job: Mapping[str, object], *, fresh: bool = False) -> None:
@@ -79,7 +81,7 @@ class FolderStore:
 
     def _open(self, job: Mapping[str, Any], *, fresh: bool) -> None:
         earlier = None if fresh else self._manifest()
-        if earlier is None:
+        if earlier is None or (earlier != job and self._parts_alone and not self._has_any()):
             self._clear()
             _write(self.folder / _MANIFEST, json.dumps(job, indent=1).encode(), sync=True)
         elif differing := list(differences(earlier, job)):
@@ -88,6 +90,9 @@ class FolderStore:
                 f"{'; '.join(differing)}. Next step: put it back as it was to go on, choose another output, or "
                 "start again from nothing with --fresh (in Python: fresh=True), which removes what is there."
             )
+
+    def _has_any(self) -> bool:
+        return any(_OURS.fullmatch(p.name) and p.suffix == f".{_MARK}" for p in self.folder.iterdir())
 
     def _manifest(self) -> Mapping[str, Any] | None:
         try:

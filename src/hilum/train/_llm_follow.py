@@ -162,9 +162,10 @@ class Follower(_Callback):  # type: ignore[misc]
         return bool(accelerator.reduce(mine).item())
 
 
-def _score_of(line: dict[str, Any]) -> float:
-    """What the best epoch is told by: the weighted F1; without one, minus the loss."""
-    return float(line["weighted_f1"]) if line["weighted_f1"] is not None else -float(line["dev_loss"])
+def _score_of(line: dict[str, Any]) -> tuple[float, float]:
+    """What the best epoch is told by: the weighted F1; where it is the same or not defined, minus the loss."""
+    f1 = line["weighted_f1"]
+    return (-1.0 if f1 is None else float(f1), -float(line["dev_loss"]))
 
 
 def _history(folder: RunFolder) -> list[dict[str, Any]]:

@@ -94,8 +94,9 @@ def _pretrained(where: str) -> Start:
             where, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        why = " ".join(str(error).split())[:300].rstrip(".")
         raise InputError(
-            f"No language model can be read from {where!r}: {' '.join(str(error).split())[:300]}. Next step: the "
+            f"No language model can be read from {where!r}: {why}. Next step: the "
             "folder of a model as transformers keeps it (config.json, *.safetensors, tokenizer), or a hub id."
         ) from error
     if tokenizer.pad_token_id is None and tokenizer.eos_token_id is None:

@@ -134,7 +134,7 @@ def read_data(said: str, config: GeneratorTraining, *, tell: Tell) -> ReportSet:
     """The images of a data set, each with the report of its study."""
     named = parse_data(said)
     data = _data_set(named, config)
-    rows = _Rows(said, config)
+    rows = _Rows(said, config, population=f"{named.name} {getattr(data, 'population', '')}".strip())
     for number, study in enumerate(data.studies(named.split), start=1):
         if number % _TELL_EVERY == 0:
             tell(f"{number:,} studies were looked through")
@@ -202,11 +202,15 @@ def read_table(path: Path, config: GeneratorTraining) -> ReportSet:
 
 
 class _Rows:
-    """Collects images with their texts, and counts what cannot be used."""
+    """Collects images with their texts, and counts what cannot be used.
 
-    def __init__(self, name: str, config: GeneratorTraining) -> None:
+    `population` says whose patients they are: equal ids of two populations are two patients.
+    """
+
+    def __init__(self, name: str, config: GeneratorTraining, *, population: str = "") -> None:
         self.name = name
         self.config = config
+        self.population = population
         self.dropped: Counter[str] = Counter()
         self.notes: list[str] = []
         self._headless = 0
@@ -241,7 +245,8 @@ class _Rows:
             elif (source := self._source(image)) is None:
                 self.dropped["images with neither file nor pixels"] += 1
             else:
-                self.add(image.id, study=study.id, patient=study.patient, source=source, text=text)
+                patient = study.patient and f"{self.population} {study.patient}"
+                self.add(image.id, study=study.id, patient=patient, source=source, text=text)
 
     def _source(self, image: Image) -> Source | None:
         if image.pixels is None:
