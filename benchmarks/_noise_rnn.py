@@ -53,8 +53,8 @@ def train_noise_rnn(splits: Mapping[str, Any], folder: Path) -> Path:
         write(written / f"noise-rnn {way}.csv", loaded, [row["id"] for row in splits["test"]], way=way)
     step = result.steps[0]
     print(
-        f"Noise-RNN: {len(loaded.spec.words):,} words, {result.trained_steps:,} steps, dev loss {step.best:.3f} in epoch "
-        f"{step.best_epoch}, {time.monotonic() - begun:.0f} s in this start"
+        f"Noise-RNN: {len(loaded.spec.words):,} words, {result.trained_steps:,} steps, dev loss {step.best:.3f} in "
+        f"epoch {step.best_epoch}, {time.monotonic() - begun:.0f} s in this start"
     )
     return written
 
@@ -84,12 +84,14 @@ def write(path: Path, loaded: Any, ids: Sequence[str], *, way: str) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["id", "report"])
-        rows.writerows(
-            (one, report.text) for one, report in zip(ids, writer.write(pictures), strict=True)
-        )
+        rows.writerows((one, report.text) for one, report in zip(ids, writer.write(pictures), strict=True))
 
 
 def scored(progress: Any) -> None:
     """A line for each epoch on standard error."""
     if progress.scored:
-        print(f"epoch {progress.epoch} of {progress.epochs}: dev {progress.score:.4f}", file=sys.stderr, flush=True)
+        print(
+            f"epoch {progress.epoch} of {progress.epochs}: dev {progress.score:.4f}",
+            file=sys.stderr,
+            flush=True,
+        )

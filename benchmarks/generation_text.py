@@ -5,9 +5,11 @@
 
 On the test reports of R2Gen's Open-I split (2069 / 296 / 590): no text at all, the most frequent training report, the
 most frequent training sentences (`scorers._rewards`), and with `--noise-rnn` each csv of a folder (columns id, report;
-all test ids), named by its file. `--train-noise-rnn` trains a language model that sees no image on the training reports
-first (from a fixed seed, minutes on one core; a second start goes on, or finds it done) and scores what it writes. With `--pairs`: the recorded systems mrg_rl_* against their own references, and the
-same templates against these, their training reports without the studies of these references.
+all test ids), named by its file. `--train-noise-rnn` first trains a language model that sees no image on the training
+reports (from a fixed seed, two minutes of one core; a second start goes on, or finds it done), and scores what it says.
+With `--pairs`: the recorded systems mrg_rl_* against their own references, and the same templates against these, their
+training reports without the studies of these references; then the first generated reports, that were written of other
+images: a system that sees none loses nothing by it, but may have learned from these studies (how many is told).
 
 Told: BLEU, ROUGE-L, CIDEr (CIDEr-D of coco-caption, document frequencies of the test references), precision, recall and
 accuracy of the positives of the rule labeler over 12 diseases and Support Devices (positive counts 1; uncertain,
@@ -137,14 +139,14 @@ def templates(training: Sequence[str]) -> dict[str, str]:
     }
 
 
-def open_i(splits: Mapping[str, Any], *, folders: Sequence[Path], replicates: int) -> dict[str, Any]:
+def open_i(
+    splits: Mapping[str, Any], *, generated: Mapping[str, list[str]], replicates: int
+) -> dict[str, Any]:
     """All systems on the test reports of the split."""
     training = [row["report"] for row in splits["train"]]
     test = {row["id"]: row["report"] for row in splits["test"]}
     texts = templates(training)
-    systems = {name: [text] * len(test) for name, text in texts.items()}
-    for folder in folders:
-        systems |= read_generated(folder, list(test))
+    systems = {name: [text] * len(test) for name, text in texts.items()} | generated
     result = {
         name: evaluate(list(test.values()), said, tokens="coco", training=training, replicates=replicates)
         for name, said in systems.items()
@@ -192,8 +194,10 @@ def read_generated(folder: Path, ids: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def recorded(splits: Mapping[str, Any], folder: Path, *, replicates: int) -> dict[str, Any]:
-    """The recorded systems and the templates, each on the references of the recorded systems."""
+def recorded(
+    splits: Mapping[str, Any], folder: Path, *, generated: Mapping[str, list[str]], replicates: int
+) -> dict[str, Any]:
+    """The recorded systems, the templates and the generated reports, on the references of the recorded systems."""
     result: dict[str, Any] = {}
     for corpus in CORPORA:
         references = json.loads((folder / corpus / "references.json").read_text(encoding="utf-8"))
@@ -201,19 +205,23 @@ def recorded(splits: Mapping[str, Any], folder: Path, *, replicates: int) -> dic
         truth = [references[key][0] for key in predictions]
         held = set(predictions)
         training = [
-            spaced(row["report"])
-            for split in splits.values()
-            for row in split
-            if row["id"].split("_")[0].removeprefix("CXR") not in held
+            spaced(row["report"]) for split in splits.values() for row in split if study_of(row) not in held
         ]
         systems = {corpus: [text for (text,) in predictions.values()]}
         if corpus == CORPORA[0]:
             systems |= {name: [spaced(text)] * len(truth) for name, text in templates(training).items()}
+            systems |= {name: [spaced(t) for t in said[: len(truth)]] for name, said in generated.items()}
+            seen = sum(study_of(row) in held for row in splits["train"])
         for name, said in systems.items():
             result[name] = evaluate(
                 truth, said, tokens="single-space", training=training, replicates=replicates
             )
-    return {"reports": len(truth), "systems": result}
+    return {"reports": len(truth), "training reports of these studies": seen, "systems": result}
+
+
+def study_of(row: Mapping[str, Any]) -> str:
+    """The number of a study of Open-I, as the recorded systems name it."""
+    return str(row["id"]).split("_")[0].removeprefix("CXR")
 
 
 def spaced(text: str) -> str:
@@ -257,12 +265,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--annotation", type=Path, required=True, help="r2gen_annotation.json")
     parser.add_argument("--pairs", type=Path, help="the folder metric_pairs")
-    parser.add_argument(
-        "--noise-rnn", type=Path, help="a folder of csv files of generated reports: id, report"
-    )
-    parser.add_argument(
-        "--train-noise-rnn", type=Path, metavar="FOLDER", help="train a Noise-RNN there, and score its reports"
-    )
+    parser.add_argument("--noise-rnn", type=Path, help="a folder of csv files of reports: id, report")
+    parser.add_argument("--train-noise-rnn", type=Path, help="a folder to train a Noise-RNN in")
     parser.add_argument("--replicates", type=int, default=1000)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -270,15 +274,20 @@ def main() -> None:
     folders = [one for one in (options.noise_rnn,) if one]
     if options.train_noise_rnn:
         folders.append(train_noise_rnn(splits, options.train_noise_rnn))
-    result = {"open_i": open_i(splits, folders=folders, replicates=options.replicates)}
+    ids = [row["id"] for row in splits["test"]]
+    generated = {name: said for folder in folders for name, said in read_generated(folder, ids).items()}
+    result = {"open_i": open_i(splits, generated=generated, replicates=options.replicates)}
     for name, text in result["open_i"]["templates"].items():
         print(f"{name}: {text!r}")
     report("Open-I, test", result["open_i"])
     for name, found in result["open_i"]["simple"].items():
         print(f"{name} reward: " + ", ".join(f"{key} {value:.3f}" for key, value in found.items()))
     if options.pairs:
-        result["recorded"] = recorded(splits, options.pairs, replicates=options.replicates)
-        print()
+        result["recorded"] = recorded(
+            splits, options.pairs, generated=generated, replicates=options.replicates
+        )
+        seen = result["recorded"]["training reports of these studies"]
+        print(f"\nOf the references of the recorded systems, the split's training reports have {seen}.")
         report("references of the recorded systems", result["recorded"])
     write_json(options.json, "generation_text", result)
 

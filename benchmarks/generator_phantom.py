@@ -85,9 +85,11 @@ def plan(*, tiny: bool) -> Plan:
         {
             "image": {"size_px": 96, "epochs": 12, "patience": 12, "learning_rate": 2e-3, "architecture": image},
             "generator": {**sizes, "epochs": 20, "patience": 20}, "baseline": {**sizes, "epochs": 10, "patience": 10},
+            # chosen by the validation set of another seed (LOG.md); with the weight 1, CIDEr would count for nothing
             "reinforce": {
-                "epochs": 9, "epoch_steps": 20, "patience": 9, "learning_rate": 2e-5, "batch_size": 96,
+                "epochs": 8, "epoch_steps": 20, "patience": 8, "learning_rate": 1e-4, "batch_size": 96,
             },
+            "weight": 0.1,
         },
     )  # fmt: skip
 

@@ -75,9 +75,10 @@ def test_every_output_of_a_folder_with_a_bad_image(shared: Path, tmp_path: Path)
 def test_a_few_reports_are_shown(shared: Path) -> None:
     code, out, err = run(
         shared / "images" / "i0-0.png", shared / "images" / "i0-1.png", "-w", shared / "run" / "model",
-        "--device", "cpu", "--decode", "beam", "--beams", "2",
+        "--device", "cpu", "--decode", "beam", "--beams", "2", "--no-repeat-ngram", "3",
     )  # fmt: skip
     assert code == 0, err
+    assert "decoding beam of 2, repeats: forbid, no 3 words in a row twice" in err
     assert out.count("i0-0.png") == 1
     assert "not mentioned" in out
     assert "Reports: 2 generated" in err

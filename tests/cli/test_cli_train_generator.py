@@ -73,6 +73,16 @@ def test_the_phantom_trains_by_name(tmp_path: Path) -> None:
     assert code == 0, err
 
 
+@pytest.mark.parametrize("package", ["torch", "cv2"])
+def test_without_the_extras_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    code, _, err = run("--data", "phantom", "-o", tmp_path / "run")
+    assert code == 2
+    assert "pip install 'hilum[neural,images]'" in " ".join(err.split())
+
+
 def test_what_cannot_be_is_told_with_the_next_step(tmp_path: Path) -> None:
     table = write_reports(tmp_path, n=8)
     code, _, err = run("--images", table, "-o", tmp_path / "run", "--stage", "reinforce")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tiny_generation import SIZES, outputs, tiny_generation, write_phantoms
 
 from hilum.api.study_generation import study_generation
-from hilum.core.errors import InputError, UnknownNameError
+from hilum.core.errors import HilumError, InputError, UnknownNameError
 from hilum.core.imaging import Box, Image
 from hilum.core.results import Estimate, ResultPage
 from hilum.core.vocabulary import State
@@ -36,8 +36,8 @@ from hilum.recipes._generation_attention import (
     mentions,
     word_spans,
 )
+from hilum.recipes._generation_polarity import Polarity, polarity_of
 from hilum.recipes._generation_sets import FINDINGS, read_sets, states_of
-from hilum.recipes._generation_systems import major_class
 from hilum.recipes._visualchexbert_sets import label_texts
 from hilum.recipes.generation import SYSTEMS, GenerationStudy
 from hilum.scorers._overlap import PLAIN_TOKENS
@@ -90,6 +90,7 @@ def test_the_page_has_every_system_and_every_table(whole: Whole) -> None:
     examples = (folder / "examples.html").read_text(encoding="utf-8")
     assert examples.count("<article") == 3
     assert examples.count("True report") == 3
+    assert examples.count(SYSTEMS["nlg"]) >= 3  # beside those that wrote the same
 
 
 def test_each_system_has_a_csv_of_all_its_reports(whole: Whole) -> None:
@@ -167,8 +168,16 @@ def test_bad_choices_are_named(sets: Path, tmp_path: Path) -> None:
         GenerationStudy("a", "b", "c", replicates=1)
     with pytest.raises(InputError, match="share"):
         study_generation(tiny_generation(sets, valid=f"phantom:{sets / 'train'}"), tmp_path / "out")
-    with pytest.raises(InputError, match="widthh"):
-        study_generation(tiny_generation(sets, generator={"widthh": 3}, image={}), tmp_path / "out")
+    for wrong, told in (
+        ({"generator": {"widthh": 3}}, "widthh"),
+        ({"image": {"epoch": 3}}, "epoch"),
+        ({"recipe": "tiny"}, "tiny"),
+        ({"reinforce": {"decay": 2.0}}, "decay"),
+    ):
+        lines: list[str] = []
+        with pytest.raises(HilumError, match=told):
+            study_generation(tiny_generation(sets, **wrong), tmp_path / "out", progress=lines.append)
+        assert not [line for line in lines if line.startswith("stage ")], "nothing is learned before"
     with pytest.raises(InputError, match="noise-rnn"):
         train_baseline("gpt", None, learned=None, dev=None)  # type: ignore[arg-type]
 
@@ -176,12 +185,12 @@ def test_bad_choices_are_named(sets: Path, tmp_path: Path) -> None:
 # --- polarity ---
 
 
-def judged(reference: str, generated: str, truth: dict[str, int]) -> values_of.Polarity:
+def judged(reference: str, generated: str, truth: dict[str, int]) -> Polarity:
     test = SimpleNamespace(
         states_NF=states_of(label_texts([reference], labeler="rules")),
         truth_NF=np.array([[truth.get(name, -1) for name in FINDINGS]], dtype=np.int8),
     )
-    return values_of.polarity_of(label_texts([generated], labeler="rules"), test)  # type: ignore[arg-type]
+    return polarity_of(label_texts([generated], labeler="rules"), test)  # type: ignore[arg-type]
 
 
 def test_a_mention_is_wrong_when_reference_or_else_image_says_the_opposite() -> None:
@@ -206,7 +215,7 @@ def test_major_class_is_the_label_of_most() -> None:
     states_NF = np.zeros((3, len(FINDINGS)), dtype=np.int8)
     states_NF[:2, 4] = State.POSITIVE
     states_NF[0, 5] = State.POSITIVE
-    assert major_class(states_NF, 2)[:, 3:6].tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert values_of.major_class(states_NF, 2)[:, 3:6].tolist() == [[0, 1, 0], [0, 1, 0]]
 
 
 def test_weighted_wording_is_that_of_the_rows_drawn() -> None:

@@ -12,13 +12,14 @@ import pytest
 from tiny_generator import tiny_generator, write_reports
 
 from hilum.core.errors import HilumError, InputError, UnknownNameError
+from hilum.datasets._sources import in_part
 from hilum.datasets.phantom import build
 from hilum.models.generator_spec import END, PAD, UNKNOWN, GeneratorSpec
 from hilum.text.report_words import report_sentences
 from hilum.train._generator_sides import make_generator_sides
 from hilum.train._generator_words import check_known_words, numbered, vocabulary_of
 from hilum.train.generator_config import GeneratorTraining
-from hilum.train.generator_data import in_part, parse_data, read_report_sets
+from hilum.train.generator_data import parse_data, read_report_sets
 
 
 def table(
@@ -105,9 +106,7 @@ def test_an_unreadable_image_costs_itself_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("other", "shared"), [(2, False), (1, True)])
-def test_equal_patient_ids_of_two_phantoms_are_two_patients(
-    tmp_path: Path, other: int, shared: bool
-) -> None:
+def test_equal_patient_ids_of_two_phantoms_are_two_patients(tmp_path: Path, other: int, shared: bool) -> None:
     for name, seed, n in (("a", 1, 8), ("b", other, 4)):
         build(seed=seed, n=n, size=64).write(tmp_path / name)
     config = tiny_generator(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -12,15 +15,17 @@ from typing import Any
 import pytest
 import torch
 from tiny_classifier import tiny_classifier
-from tiny_generator import files_of, tiny_generator, write_reports
+from tiny_generator import files_of, of_stage, second, tiny_generator, write_reports
 from whole_runs import Killed, killed_at
 
 from hilum.core.errors import InputError, ResumeError
 from hilum.models.report_generator import load_generator
+from hilum.train._generator_results import always_the_same
 from hilum.train.classifier import train_classifier
 from hilum.train.generator import GeneratorResult, train_generator
 from hilum.train.loop import Progress
 
+HERE = Path(__file__).parent
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -32,16 +37,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train_generator(second(folder, folder / "reinforce"))
     train_classifier(tiny_classifier(folder, "classifier", epochs=1))
     return folder
-
-
-def second(folder: Path, output: Path, **choices: Any) -> Any:
-    own = {"stage": "reinforce", "init": folder / "likelihood" / "model", "learning_rate": 1e-3}
-    return tiny_generator(folder, output, **{**own, **choices})
-
-
-def of_stage(stage: str, folder: Path, output: Path, **choices: Any) -> Any:
-    make = tiny_generator if stage == "likelihood" else second
-    return make(folder, output, **choices)
 
 
 def lines_of(run: Path, kind: str) -> list[dict[str, Any]]:
@@ -63,7 +58,6 @@ def test_two_runs_give_the_same_bytes(shared: Path, tmp_path: Path, stage: str) 
     "when",
     [
         pytest.param(lambda p: p.done == 1 and p.doing == "training", id="first step"),
-        pytest.param(lambda p: p.done == 5 and p.doing == "training", id="between two saves"),
         pytest.param(lambda p: p.scored and p.epoch == 2, id="after the last epoch"),
     ],
 )
@@ -75,6 +69,28 @@ def test_a_run_that_ended_anywhere_goes_on_to_the_same_end(
         train_generator(config, progress=killed_at(when))
     assert train_generator(config).finished
     assert files_of(tmp_path / "run") == files_of(shared / stage)
+
+
+def test_runs_that_were_killed_between_two_saves_go_on_to_the_same_bytes(
+    shared: Path, tmp_path: Path
+) -> None:
+    """Killed as by kill -9, in processes of their own beside each other."""
+    stages = ("likelihood", "reinforce")
+    killed = [
+        subprocess.Popen(
+            [sys.executable, HERE / "kill_generator.py", stage, shared, tmp_path / stage],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )
+        for stage in stages
+    ]  # fmt: skip
+    for process in killed:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == -signal.SIGKILL, said.decode()
+    for stage in stages:
+        assert not (tmp_path / stage / "model").exists()
+        result = train_generator(of_stage(stage, shared, tmp_path / stage))
+        assert (result.finished, result.resumed_at) == (True, 4)
+        assert files_of(tmp_path / stage) == files_of(shared / stage)
 
 
 def test_a_frozen_encoder_resumes_too_and_its_weights_stay(shared: Path, tmp_path: Path) -> None:
@@ -201,14 +217,27 @@ def test_a_classifier_starts_the_encoder(shared: Path, tmp_path: Path) -> None:
     assert result.steps[0].best == pytest.approx(float(str(result.tables[0].rows[0][1])))
 
 
-def test_it_learns(tmp_path: Path) -> None:
-    write_reports(tmp_path, n=80)
+def test_it_learns(shared: Path, tmp_path: Path) -> None:
     result: GeneratorResult = train_generator(
-        tiny_generator(tmp_path, epochs=10, width=24, hidden=32, learning_rate=2e-2)
+        tiny_generator(shared, tmp_path / "run", epochs=6, width=24, hidden=32, learning_rate=2e-2)
     )
     losses = [line["dev_loss"] for line in lines_of(tmp_path / "run", "epoch")]
     assert min(losses) < losses[0] - 0.5
     assert result.left_out == 0
+
+
+def test_folders_of_the_other_kind_are_named(shared: Path, tmp_path: Path) -> None:
+    classifier, generator = shared / "classifier" / "model", shared / "likelihood" / "model"
+    with pytest.raises(InputError, match=r"is an image classifier.*--classifier"):
+        train_generator(tiny_generator(shared, tmp_path / "run", init=classifier))
+    with pytest.raises(InputError, match=r"is a report generator.*--init"):
+        train_generator(tiny_generator(shared, tmp_path / "run", classifier=generator))
+
+
+def test_reports_that_are_always_the_same_are_told() -> None:
+    assert always_the_same(["", "", ""]).startswith("all 3 generated reports are empty")
+    assert "are the same" in always_the_same(["no edema."] * 3)
+    assert always_the_same(["no edema.", "", ""]) == ""
 
 
 def test_a_vocabulary_that_does_not_fit_is_refused(shared: Path, tmp_path: Path) -> None:

@@ -54,6 +54,18 @@ def tiny_generator(folder: Path, output: str | Path = "run", **choices: Any) -> 
     return recipe("small")(folder / output, **{**own, **choices})
 
 
+def second(folder: Path, output: str | Path, **choices: Any) -> GeneratorTraining:
+    """The stage of rewards, from the generator that learned by likelihood in `folder`."""
+    own = {"stage": "reinforce", "init": folder / "likelihood" / "model", "learning_rate": 1e-3}
+    return tiny_generator(folder, output, **{**own, **choices})
+
+
+def of_stage(stage: str, folder: Path, output: str | Path, **choices: Any) -> GeneratorTraining:
+    """A training of either stage."""
+    make = tiny_generator if stage == "likelihood" else second
+    return make(folder, output, **choices)
+
+
 def files_of(folder: Path) -> dict[str, bytes]:
     """Name -> bytes of the model, of the examples and of the log."""
     kept = [*sorted((folder / "model").iterdir()), folder / "examples.jsonl", folder / "log.jsonl"]

@@ -20,7 +20,7 @@ from hilum.api._work import ABSTAINED, PROBLEM, abstained
 from hilum.api.generate import ALL, FORBID, REMOVE, GenerateJob
 from hilum.core.vocabulary import CSV_CODES, State, Vocabulary
 from hilum.labelers import Labeler, get_labeler, labeler_options, traits_of
-from hilum.models.decoding import GREEDY, Decoding
+from hilum.models.decoding import BEAM, SAMPLE, Decoding
 from hilum.models.report_generator import LoadedGenerator, load_generator
 from hilum.models.write_reports import ReportWriter, WrittenReport, write_reports
 from hilum.tables.columns import unique_columns
@@ -111,10 +111,15 @@ class GenerateWork:
     @property
     def stamps(self) -> dict[str, str]:
         """What made the reports and their labels."""
-        how = self.job.way if self.job.way == GREEDY else f"{self.job.way}, seed {self.job.seed}"
+        job = self.job
+        how = {
+            BEAM: f"{BEAM} of {job.beams}",
+            SAMPLE: f"{SAMPLE}, seed {job.seed}, temperature {job.temperature:g}",
+        }.get(job.way, job.way)
+        twice = f", no {job.no_repeat_ngram} words in a row twice" if job.no_repeat_ngram else ""
         return {
             "generator": self.digest[:16],
-            "decoding": f"{how}, repeats: {self.job.repeats}",
+            "decoding": f"{how}, repeats: {job.repeats}{twice}",
             **{key: value[:16] for key, value in self.stamp.items()},
         }
 

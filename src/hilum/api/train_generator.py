@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hilum.api._image_job import check_installed
 from hilum.recipes.generator import RECIPES, recipe
 from hilum.train.generator import GeneratorResult, GeneratorTraining, ReportSet
 from hilum.train.generator import train_generator as run
@@ -33,5 +34,6 @@ def train_generator(
     `output/model`. Raises InputError for inputs that cannot be learned from, OutputError and ResumeError for a folder
     that cannot be used, MissingExtraError without the extras `neural` and `images`.
     """
+    check_installed()
     given = {k: Path(v) if k in _PATHS else v for k, v in choices.items() if v is not None}
     return run(recipe(name)(Path(output), **given), progress=progress, tell=tell, fresh=fresh)

@@ -135,7 +135,7 @@ def train_generator_command(
     save_every: common.SaveEvery = None,
     fresh: common.Fresh = False,
 ) -> None:
-    """Train a report generator; the model is DIR/model, for `hilum generate IMAGES --weights DIR/model`.
+    """Train a report generator; the model is DIR/model, for `hilum generate IMAGES --model DIR/model`.
 
     First `--stage likelihood`, then `--stage reinforce --init DIR/model`. A run that was stopped goes on when the same
     command is run again, and ends as if it had never stopped.
@@ -180,5 +180,5 @@ def show_generator(result: GeneratorResult) -> None:
         else []
     )
     for name, truth, generated in result.examples[:2]:
-        notes.append(f"{name}\n  report: {' '.join(truth.split())}\n  generated: {generated}")
+        notes.append(f"{name}\n  report: {' '.join(truth.split())}\n  generated: {generated or '(nothing)'}")
     show_run(cast("Any", result), result.tables, rows="images", notes=notes, speed=speed)

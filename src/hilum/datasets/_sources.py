@@ -110,13 +110,25 @@ class StudySet:
         return replace(self, studies=tuple(studies))
 
 
+def cut_part(said: str) -> tuple[str, int, int]:
+    """What stands before "@2/3", and the 2 and the 3; 1 of 1 where nothing is said."""
+    part = _PART.search(said)
+    return (said[: part.start()], int(part[1]), int(part[2])) if part else (said, 1, 1)
+
+
+def in_part(patient: str, part: int, parts: int) -> bool:
+    """Whether a patient is in this part of so many, drawn by a checksum of the name."""
+    digest = hashlib.sha256(patient.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") % parts == part - 1
+
+
 def parse_source(said: str, *, option: str) -> Source:
     """The set that `NAME:ROOT[:SPLIT][@PART/PARTS]` names. Raises InputError and UnknownNameError.
 
     `@2/3` is the second of three parts, drawn by patient, for data that has no splits.
     """
-    part = _PART.search(said)
-    name, colon, rest = said[: part.start() if part else len(said)].partition(":")
+    whole, number, parts = cut_part(said)
+    name, colon, rest = whole.partition(":")
     known = DATA_SETS.names()
     if not colon or not rest or not name:
         raise InputError(
@@ -127,7 +139,6 @@ def parse_source(said: str, *, option: str) -> Source:
     root, _, split = rest.rpartition(":")
     if not root or Path(rest).exists():
         root, split = rest, ""
-    number, parts = (int(part[1]), int(part[2])) if part else (1, 1)
     if not 1 <= number <= parts:
         raise InputError(f"--{option} {said!r}: part {number} of {parts} cannot be; allowed: 1 to {parts}.")
     if not Path(root).is_dir():
@@ -185,10 +196,7 @@ def read_set(
 
 
 def _in_part(study: Study, source: Source) -> bool:
-    if source.parts == 1:
-        return True
-    digest = hashlib.sha256((study.patient or study.id).encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") % source.parts == source.part - 1
+    return in_part(study.patient or study.id, source.part, source.parts)
 
 
 def _text(study: Study, section: str) -> str:

@@ -52,6 +52,7 @@ MARKS: Mapping[str, Rule] = {
 }
 _STATES = {s.name.lower(): s for s in State}
 _READINGS = ("positive", "negative", "uncertain", "unspecified")
+_MOST_COMPILED = 8
 _CHANGEABLE = {"id", "finding", "findings", "positive", "negative", "uncertain", "unspecified", "add", "drop"}
 
 
@@ -89,11 +90,14 @@ class Lexicon:
         return len(self.vocabulary)
 
 
+_COMPILED: dict[tuple[str, ...], Lexicon] = {}
+
+
 def load_lexicon(vocabulary: str = "chexpert14", *, convention: str = "house") -> Lexicon:
     """The compiled lexicon of a shipped vocabulary or of the user's own TOML file.
 
     Raises UnknownNameError for a name that does not exist, InputError for a file that cannot be read, and
-    LexiconError, naming file, line and rule, for a bad entry.
+    LexiconError, naming file, line and rule, for a bad entry. The same files are compiled once in a process.
     """
     stack = [shipped("words"), shipped("cues"), shipped("other"), *vocabulary_stack(vocabulary)]
     vocab = vocabulary_of(stack[-1])
@@ -101,7 +105,13 @@ def load_lexicon(vocabulary: str = "chexpert14", *, convention: str = "house") -
     if convention not in conventions:
         raise UnknownNameError("convention", convention, conventions)
     stack.append(shipped(f"convention_{convention}"))
-    return _compile(stack, vocab, convention)
+    content = (convention, *(part for file in stack for part in (file.name, file.text)))
+    found = _COMPILED.get(content)
+    if found is None:
+        if len(_COMPILED) >= _MOST_COMPILED:
+            _COMPILED.clear()
+        found = _COMPILED[content] = _compile(stack, vocab, convention)
+    return found
 
 
 def _raw_rules(stack: Iterable[LexiconFile], vocabulary: Vocabulary) -> Iterator[RawRule]:

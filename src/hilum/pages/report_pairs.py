@@ -13,12 +13,16 @@ from hilum.pages.page import escape, html_page
 
 
 class WordMap(NamedTuple):
-    """Where a word looked: the word, what it names in which state, a PNG, and the share that looked at no place."""
+    """Where a word looked: the word, what it names in which state, and a PNG.
+
+    `peak` is the hottest place, in means of all places; `no_place` the share of attention on none of them.
+    """
 
     word: str
     finding: str
     state: State
     png: bytes
+    peak: float
     no_place: float
 
 
@@ -83,7 +87,8 @@ def _maps(pair: ReportPair) -> str:
     figures = "\n".join(
         f"<figure>{_image(one.png, f'Where {one.word!r} looks')}<figcaption>"
         f'<mark class="{_CLASS.get(one.state, "")}">{escape(one.word)}</mark><br>{escape(one.finding)}, '
-        f"{one.state.name.lower()}<br>{one.no_place:.0%} of attention on no place</figcaption></figure>"
+        f"{one.state.name.lower()}<br>hottest place {one.peak:.1f} times the mean<br>{one.no_place:.0%} of attention "
+        "on no place</figcaption></figure>"
         for one in pair.maps
     )
     return f'<h3>Where words of {escape(pair.maps_of)} look</h3>\n<div class="maps">\n{figures}\n</div>\n'

@@ -38,6 +38,7 @@ from hilum.recipes._generation_values import NAMES, Values
 from hilum.recipes._visualchexbert_sets import label_texts
 from hilum.recipes.generation import CCR, FULL, LIKELY, MAJOR, NLG, REPEATS, SYSTEMS, TIENET, GenerationOutput
 from hilum.tables.write import encode_header, encode_rows
+from hilum.train._generator_results import always_the_same
 
 SYNTHETIC = (
     "Synthetic data, of no patient: this tests the method and the program, and says nothing about patients."
@@ -74,6 +75,9 @@ def make_page(found: Found, values: Values) -> ResultPage:
         warnings.append(
             "There is no image truth: mentions that the true report does not have are not judged."
         )
+    for name, one in found.reports.items():
+        if alike := always_the_same(one.texts):
+            warnings.append(f"{SYSTEMS[name]}: {alike}.")
     sections = [
         ResultSection("What was studied", _used(found), (sets_table(found),)),
         ResultSection(
@@ -217,9 +221,8 @@ def examples_page(found: Found) -> str:
     said_first = (
         "Test images, true and generated reports side by side; systems that wrote the same stand together. Colours are "
         "those of the labeler: what it finds affirmed, hedged and negated. Below, where the words that name a finding "
-        "look; the brightest place of a map is where the word looks the most. Where nearly all attention is on no place "
-        "(the visual sentinel), the map shows the little that is left; in a negated mention it may rest on everything "
-        "but the finding."
+        "look, the brightest place the most. Where nearly all attention is on no place (the visual sentinel), the map "
+        "shows the little that is left; in a negated mention it may rest on everything but the finding."
     )
     lead = [said_first]
     if any(one.studies.synthetic for one in found.sets.values()):
@@ -267,10 +270,12 @@ def word_map(pixels: Pixels, word: Word) -> WordMap:
     *places, nowhere = word.weights
     side = side_of(len(places))
     heat_GG = np.array(places, dtype=np.float32).reshape(side, side)
+    peak = float(heat_GG.max() / max(float(heat_GG.mean()), 1e-9))
     heat_GG /= max(float(heat_GG.max()), 1e-9)
     plane = shown(pixels)
     heat_HW = np.clip(resize(heat_GG[None], plane.shape[1]).pixels[0], 0, 1)
-    return WordMap(word.word, word.finding, State[word.state.upper()], png_of(overlay(plane, heat_HW)), nowhere)
+    picture_of = png_of(overlay(plane, heat_HW))
+    return WordMap(word.word, word.finding, State[word.state.upper()], picture_of, peak, nowhere)
 
 
 def _bytes_of(values: npt.NDArray[np.float64]) -> bytes:

@@ -21,6 +21,7 @@ from hilum.models.generator_spec import NOISE_RNN
 from hilum.models.generator_spec import TIENET as TIENET_KIND
 from hilum.recipes._generation_attention import Boxes, Word, example_rows, find_boxes, side_of
 from hilum.recipes._generation_sets import FINDINGS, TEST, TRAIN, VALID, GenerationSet
+from hilum.recipes._generation_trainings import CLASSIFIER, RUN, Trainings
 from hilum.recipes._generation_writing import (
     REPORTS,
     Looked,
@@ -32,14 +33,12 @@ from hilum.recipes._generation_writing import (
 )
 from hilum.recipes._stages import Stages, checksum, read_json, text_checksum
 from hilum.recipes._visualchexbert_models import device_of
-from hilum.recipes.classifier import recipe as classifier_recipe
-from hilum.recipes.generation import CCR, FULL, LIKELY, MAJOR, NEAREST, NLG, NOISE, TIENET, GenerationStudy
-from hilum.recipes.generator import recipe as generator_recipe
+from hilum.recipes.generation import LIKELY, MAJOR, NEAREST, NOISE, TIENET, GenerationStudy
 from hilum.train.baselines import Classes, train_baseline
 from hilum.train.classifier import train_classifier
 from hilum.train.data import digest
 from hilum.train.generator import train_generator
-from hilum.train.generator_config import REINFORCE, GeneratorTraining
+from hilum.train.generator_config import GeneratorTraining
 from hilum.train.generator_data import ReportSet
 from hilum.train.image_reading import from_studies
 
@@ -47,9 +46,8 @@ if TYPE_CHECKING:
     from hilum.train.loop import Progress
 
 LABELED = "labels to learn"
-REWARD_OF = {NLG: "overlap", CCR: "findings", FULL: "mix"}
 SPENT = "seconds.jsonl"
-_RUN, _RESULT, _MODEL = "run", "result.json", "model"
+_RESULT, _MODEL = "result.json", "model"
 _SECONDS_BETWEEN_LINES = 10.0
 Tell = Callable[[str], object]
 
@@ -86,8 +84,12 @@ def run_systems(
     tell: Tell,
     meter: Callable[[Progress], None],
 ) -> Found:
-    """Train what is to be trained, and let every system write its reports."""
+    """Train what is to be trained, and let every system write its reports.
+
+    Raises InputError and UnknownNameError for choices that a training does not have, before the first one begins.
+    """
     learner = Learner(study, sets, stages, tell, meter)
+    learner.trainings.check()
     looked = learner.looked
     kept = {**sets, TEST: sets[TEST].take(looked.test_places)}
     examples = example_rows(kept[TEST], min(study.examples, len(kept[TEST])), rng_for(study.seed, "examples"))
@@ -133,6 +135,11 @@ class Learner:
 
         return self.stages.run(name, decides, timed, **more)
 
+    @property
+    def trainings(self) -> Trainings:
+        """What is trained, and how."""
+        return Trainings(self.study, self.stages.folder)
+
     # --- the image encoder ---
 
     @cached_property
@@ -140,15 +147,9 @@ class Learner:
         """The folder of the image classifier whose convolutions everything sees with."""
         if self.study.classifier is not None:
             return self.study.classifier
-        study, train = self.study, self.sets[TRAIN]
-        folder = self.stages.folder / "classifier"
-        choices = {
-            "uncertain": "ones", "seed": study.seed, "device": study.device, "threads": study.threads,
-            "workers": study.workers, "views": study.views, "cache": self.stages.folder / "pixels", **study.image,
-        }  # fmt: skip
-        config = checked(
-            "classifier", lambda: classifier_recipe(study.image_recipe)(folder / _RUN, **choices)
-        )
+        train = self.sets[TRAIN]
+        folder = self.stages.folder / CLASSIFIER
+        config = self.trainings.classifier()
         labels = dict(zip((row.study for row in train.rows), train.labels, strict=True))
         studies = [
             replace(one, labels={LABELED: labels[place]})
@@ -161,8 +162,8 @@ class Learner:
             self.end(train_classifier(config, images=rows, progress=self.meter, tell=self.said).finished)
 
         decides = {"images": rows.digest(), "training": config.deciding()}
-        self.run(folder.name, decides, make, keeps=True, files=(f"{_RUN}/{_RESULT}",))
-        return folder / _RUN / _MODEL
+        self.run(folder.name, decides, make, keeps=True, files=(f"{RUN}/{_RESULT}",))
+        return folder / RUN / _MODEL
 
     @cached_property
     def image_spec(self) -> Any:
@@ -214,35 +215,14 @@ class Learner:
 
     # --- the generators ---
 
-    def config(self, name: str, choices: Mapping[str, Any], **own: Any) -> GeneratorTraining:
-        """The training of a generator."""
-        study = self.study
-        shared = {
-            "data": study.train, "seed": study.seed, "device": study.device, "threads": study.threads,
-            "workers": study.workers, "judge": study.labeler, "cache": self.stages.folder / "pixels", **own,
-        }  # fmt: skip
-        output = self.stages.folder / name / _RUN
-        made: GeneratorTraining = checked(
-            name, lambda: generator_recipe(study.recipe)(output, **{**shared, **choices})
-        )
-        return made
-
     def generator(self, name: str) -> Path:
         """The folder of the generator of a system that learns."""
         if name == NOISE:
-            spec = self.image_spec
-            taken = {key: getattr(spec, key) for key in ("size_px", "fit", "normalisation", "channels")}
-            config = self.config(name, self.study.baseline, architecture=spec.architecture, **taken)
-            return self.trained(name, config, kind=NOISE_RNN)
+            return self.trained(name, self.trainings.noise(self.image_spec), kind=NOISE_RNN)
         if name in (LIKELY, TIENET):
-            choices = self.study.baseline if name == TIENET else self.study.generator
-            config = self.config(name, choices, classifier=self.classifier, freeze_encoder=True)
+            config = self.trainings.likelihood(name, classifier=self.classifier)
             return self.trained(name, config, kind=TIENET_KIND if name == TIENET else None)
-        first = self.generator(LIKELY)
-        own = {"stage": REINFORCE, "reward": REWARD_OF[name], "weight": self.study.weight, "init": first}
-        return self.trained(
-            name, self.config(name, self.study.reinforce, freeze_encoder=True, **own), kind=None
-        )
+        return self.trained(name, self.trainings.reinforce(name, init=self.generator(LIKELY)), kind=None)
 
     def trained(self, name: str, config: GeneratorTraining, *, kind: str | None) -> Path:
         """Train into the stage of a name, or find it done."""
@@ -268,7 +248,7 @@ class Learner:
         for key in ("classifier", "init"):
             if getattr(config, key) is not None:
                 decides[key] = digest(getattr(config, key))
-        self.run(name, decides, make, keeps=True, files=(f"{_RUN}/{_RESULT}",))
+        self.run(name, decides, make, keeps=True, files=(f"{RUN}/{_RESULT}",))
         return config.output / _MODEL
 
     def classes(self) -> Classes:
@@ -317,17 +297,3 @@ class Learner:
         if now - self._last[0] >= _SECONDS_BETWEEN_LINES:
             self._last[0] = now
             self.tell(line)
-
-
-def checked(what: str, make: Callable[[], Any]) -> Any:
-    """What `make` makes. Raises InputError for choices that it does not have."""
-    try:
-        return make()
-    except TypeError as error:
-        raise InputError(f"The training {what!r} cannot be so: {error}.") from error
-
-
-def major_class(states_NF: npt.NDArray[np.int8], count: int) -> npt.NDArray[np.int8]:
-    """The label of most training reports, positive or not, for each finding and `count` images: 0 or 1 [count, F]."""
-    most_F = (states_NF == State.POSITIVE).mean(axis=0) > 0.5
-    return np.tile(most_F.astype(np.int8), (count, 1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,10 @@ from hilum.metrics._bleu import _coco, bleu_counts
 from hilum.metrics._ngrams import count_blocks
 from hilum.metrics.labels import Confusion, accuracy, confusion, f1, macro, micro, precision, recall
 from hilum.metrics.overlap import TOKENISERS, overlap_scores
-from hilum.recipes._generation_attention import MENTION
+from hilum.recipes._generation_looks import LOOKS, counts_of, ratio, statistic_of
+from hilum.recipes._generation_polarity import Polarity, polarity_of
 from hilum.recipes._generation_sets import FINDINGS, GenerationSet, positives_of, states_of
-from hilum.recipes._generation_systems import Found, major_class
+from hilum.recipes._generation_systems import Found
 from hilum.recipes._visualchexbert_sets import label_texts
 from hilum.recipes.generation import MAJOR, SYSTEMS
 from hilum.scorers import findings as findings_reward
@@ -56,12 +57,6 @@ POLARITY = ("wrong", "wrong_positive", "wrong_negative", "wrong_stated", "mentio
 PER_LABEL = ("precision", "recall", "accuracy")
 NAMES = (*WORDING, *CLINICAL, *SHAPE, *POLARITY)
 EVERY = (*NAMES, *(f"{name} {finding}" for name in PER_LABEL for finding in FINDINGS))
-
-LOOKS = (
-    "positive_inside", "positive_share", "positive_lift", "negative_inside", "negative_share", "negative_lift",
-    "positive_typical", "positive_typical_share", "positive_typical_lift",
-    "negative_typical", "negative_typical_share", "negative_typical_lift", "no_place_positive", "no_place_negative",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,48 +100,14 @@ class Values:
         return estimate(float(self.looks_SL[place, column]), self.looks_BSL[:, place, column])
 
 
-class Polarity(NamedTuple):
-    """Mentions of findings in generated reports whose true polarity is known, by image, float64 [N].
-
-    A mention is one place where the labeler finds a finding affirmed (positive) or negated. What is true is what the
-    reference says of it, positive or negative; where the reference does not mention it, the image truth. Where the
-    reference is uncertain, or nothing is known, a mention is not counted. `wrong_positive`: affirmed, and not there;
-    `wrong_negative`: negated, and there. `stated` are those that the reference itself affirms or negates.
-    """
-
-    positive: Floats
-    negative: Floats
-    wrong_positive: Floats
-    wrong_negative: Floats
-    stated: Floats
-    wrong_stated: Floats
-
-
-def polarity_of(labels: Sequence[Labels], test: GenerationSet) -> Polarity:
-    """Mentions of each generated report, and those in the wrong polarity."""
-    found = np.zeros((len(Polarity._fields), len(labels)))
-    places = {name: place for place, name in enumerate(FINDINGS)}
-    for row, (said, states_F, truth_F) in enumerate(zip(labels, test.states_NF, test.truth_NF, strict=True)):
-        for mention in said.evidence:
-            place = places.get(mention.finding)
-            if place is None or mention.state not in (State.POSITIVE, State.NEGATIVE):
-                continue
-            stated = states_F[place] in (State.POSITIVE, State.NEGATIVE)
-            if stated:
-                is_there = states_F[place] == State.POSITIVE
-            elif states_F[place] == State.BLANK and truth_F[place] >= 0:
-                is_there = truth_F[place] == 1
-            else:
-                continue
-            affirmed = mention.state == State.POSITIVE
-            wrong = affirmed != is_there
-            found[:, row] += (
-                affirmed, not affirmed, affirmed and wrong, not affirmed and wrong, stated, stated and wrong,
-            )  # fmt: skip
-    return Polarity(*found)
-
-
 # --- one system ---
+
+
+def major_class(states_NF: npt.NDArray[np.int8], count: int) -> npt.NDArray[np.int8]:
+    """The label of most training reports, positive or not, for each finding and `count` images: 0 or 1 [count, F]."""
+    most_F = (states_NF == State.POSITIVE).mean(axis=0) > 0.5
+    return np.tile(most_F.astype(np.int8), (count, 1))
+
 
 Statistic = Callable[[Floats], Floats]
 
@@ -170,7 +131,7 @@ def measure(found: Found) -> Values:
             _of_reports(test, texts[name], labels, counts[name], found.reports.get(name), judge=judge)
         )
     lookers = tuple(name for name in SYSTEMS if name in found.looks)
-    looks = [_of_looks(found.looks[name], len(test)) for name in lookers]
+    looks = [statistic_of(found.looks[name], len(test)) for name in lookers]
 
     def both(weights_BN: Floats) -> Floats:
         values = [one(weights_BN) for one in statistics] + [one(weights_BN) for one in looks]
@@ -185,7 +146,7 @@ def measure(found: Found) -> Values:
     return Values(
         tuple(names), points[:width].reshape(shape), replicates[:, :width].reshape(len(replicates), *shape),
         lookers, points[width:].reshape(wide), replicates[:, width:].reshape(len(replicates), *wide),
-        {name: _mention_counts(found.looks[name]) for name in lookers}, counts,
+        {name: counts_of(found.looks[name]) for name in lookers}, counts,
     )  # fmt: skip
 
 
@@ -234,11 +195,11 @@ def _of_reports(
         rates, per_label = clinical(weights_BN)
         columns = [
             *words(weights_BN).T, *rates, weights_BN @ ccr_N / total_B,
-            means["words"], means["sentences"], _ratio(weights_BN @ repeated_N, weights_BN @ written_N), means["empty"],
-            _ratio(wrong_B, every_B),
-            _ratio(weights_BN @ counts.wrong_positive, weights_BN @ counts.positive),
-            _ratio(weights_BN @ counts.wrong_negative, weights_BN @ counts.negative),
-            _ratio(weights_BN @ counts.wrong_stated, weights_BN @ counts.stated),
+            means["words"], means["sentences"], ratio(weights_BN @ repeated_N, weights_BN @ written_N), means["empty"],
+            ratio(wrong_B, every_B),
+            ratio(weights_BN @ counts.wrong_positive, weights_BN @ counts.positive),
+            ratio(weights_BN @ counts.wrong_negative, weights_BN @ counts.negative),
+            ratio(weights_BN @ counts.wrong_stated, weights_BN @ counts.stated),
             every_B / total_B, *per_label.T,
         ]  # fmt: skip
         return np.stack(columns, axis=1)
@@ -292,52 +253,3 @@ def _clinical_alone(test: GenerationSet, said_NF: npt.NDArray[np.int8]) -> Stati
         return found_BM
 
     return statistic
-
-
-# --- attention ---
-
-
-def _of_looks(looks_LC: Floats, n: int) -> Statistic:
-    """Means over mentions of what is inside a region, its share of the image, and the difference: [B, N] -> [B, L]."""
-    rows = looks_LC[:, MENTION.index("row")].astype(np.intp)
-    positive = looks_LC[:, MENTION.index("state")] == State.POSITIVE
-    pairs = [
-        (chosen, MENTION.index(f"{kind}inside"), MENTION.index("box_share" if not kind else "typical_share"))
-        for kind in ("", "typical_")
-        for chosen in (positive, ~positive)
-    ]
-    nowhere = looks_LC[:, MENTION.index("no_place")]
-
-    def statistic(weights_BN: Floats) -> Floats:
-        columns: list[Floats] = []
-        for chosen, inside, share in pairs:
-            known = chosen & ~np.isnan(looks_LC[:, inside])
-            there_B, chance_B = (
-                _mean_of(looks_LC[known, column], rows[known], weights_BN, n) for column in (inside, share)
-            )
-            columns += [there_B, chance_B, there_B - chance_B]
-        for chosen in (positive, ~positive):
-            columns.append(_mean_of(nowhere[chosen], rows[chosen], weights_BN, n))
-        return np.stack(columns, axis=1)
-
-    return statistic
-
-
-def _mean_of(values_L: Floats, rows_L: npt.NDArray[np.intp], weights_BN: Floats, n: int) -> Floats:
-    sums_N = np.bincount(rows_L, weights=values_L, minlength=n)
-    counts_N = np.bincount(rows_L, minlength=n).astype(np.float64)
-    return _ratio(weights_BN @ sums_N, weights_BN @ counts_N)
-
-
-def _mention_counts(looks_LC: Floats) -> dict[str, int]:
-    positive = looks_LC[:, MENTION.index("state")] == State.POSITIVE
-    found: dict[str, int] = {}
-    for name, chosen in (("positive", positive), ("negative", ~positive)):
-        for kind, column in (("", "inside"), ("_typical", "typical_inside")):
-            found[name + kind] = int((chosen & ~np.isnan(looks_LC[:, MENTION.index(column)])).sum())
-    return found
-
-
-def _ratio(above_B: Floats, below_B: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(below_B > 0, above_B / below_B, np.nan))

@@ -140,9 +140,9 @@ def generation_study(
     KeyboardInterrupt when a training was asked to stop, after it was saved.
     """
     needed = {**_PACKAGES, **({"faiss": "llm"} if NEAREST in study.chosen else {})}
-    for package, extra in needed.items():
-        if find_spec(package) is None:
-            raise MissingExtraError(package, extra)
+    missing = {package: extra for package, extra in needed.items() if find_spec(package) is None}
+    if missing:
+        raise MissingExtraError(next(iter(missing)), ",".join(dict.fromkeys(missing.values())))
     from hilum.recipes._generation_page import make_output  # noqa: PLC0415  (loads torch)
     from hilum.recipes._generation_sets import read_sets  # noqa: PLC0415
     from hilum.recipes._generation_systems import run_systems  # noqa: PLC0415

@@ -20,6 +20,7 @@ from hilum.train.labeler import StepResult
 
 EXAMPLES_FILE = "examples.jsonl"
 _EXAMPLES = 50
+_FEW = 3
 _METRICS = {"loss": "loss", "cider": "CIDEr-D", "reward": "reward"}
 
 
@@ -55,6 +56,14 @@ def final_tables(
     )
     write_examples(config.output / EXAMPLES_FILE, examples)
     return (_table(rows, config, len(sides.dev)),), examples
+
+
+def always_the_same(texts: Sequence[str]) -> str:
+    """In words, that all generated reports are empty or alike; "" when they are not."""
+    if len(texts) < _FEW or len(set(texts)) > 1:
+        return ""
+    what = "are the same" if texts[0].strip() else "are empty"
+    return f"all {len(texts):,} generated reports {what}, whatever the image"
 
 
 def _table(rows: Sequence[Simple], config: GeneratorTraining, images: int) -> ResultTable:

@@ -14,9 +14,10 @@ from hilum.images.transforms import get_augmentation
 from hilum.models.generator_spec import GeneratorSpec
 from hilum.models.report_generator import Decoding, save_generator
 from hilum.tables._label_rows import counted
+from hilum.text.report_words import joined
 from hilum.train._classifier_data import workers_of
 from hilum.train._folder import MODEL, RunFolder, RunKeeper, begin_run, opened, restore
-from hilum.train._generator_results import final_tables, from_json, steps_of, to_json
+from hilum.train._generator_results import always_the_same, final_tables, from_json, steps_of, to_json
 from hilum.train._generator_rewards import make_rewards, parts_judged, simple_lines
 from hilum.train._generator_sides import (
     GeneratorSides,
@@ -251,6 +252,11 @@ def _finish(
     machine.bare.eval()
     written = write_greedily(machine.bare, task.taught, job.accelerator.device)
     tables, examples = final_tables(job.config, task, sides, written)
+    alike = always_the_same([joined(one) for one in written])
+    if alike:
+        line = f"{alike}. Next step: see whether that stays so with more --epochs, or another --lr"
+        job.tell(line)
+        result = replace(result, notes=(*result.notes, line))
     result = replace(result, tables=tables, examples=examples, seconds=time.monotonic() - job.begun)
     if job.main:
         model = machine.bare.generator

@@ -8,6 +8,8 @@ from typing import Any
 
 from hilum.core.errors import InputError
 from hilum.core.rng import rng_for
+from hilum.models._classifier_files import SPEC as CLASSIFIER_SPEC
+from hilum.models._generator_files import SPEC as GENERATOR_SPEC
 from hilum.models.classifier import load_classifier
 from hilum.models.generator_spec import CNN_RNN_RNN, GeneratorSpec
 from hilum.models.report_generator import Generator, load_generator, new_generator
@@ -27,6 +29,11 @@ def resolved(config: GeneratorTraining) -> GeneratorTraining:
     Raises InputError when these cannot be loaded, or the generator is of another kind.
     """
     if config.init is not None:
+        if (config.init / CLASSIFIER_SPEC).is_file():
+            raise InputError(
+                f"{config.init} is an image classifier, and --init goes on from a report generator. Next step: "
+                f"--classifier {config.init} for a new generator that sees with it."
+            )
         spec = load_generator(config.init).spec
         if spec.kind != CNN_RNN_RNN:
             raise InputError(
@@ -36,6 +43,11 @@ def resolved(config: GeneratorTraining) -> GeneratorTraining:
         taken = {name: getattr(spec, name) for name in (*_IMAGE, *_SIZES, "architecture")}
         return replace(config, **taken)
     if config.classifier is not None:
+        if (config.classifier / GENERATOR_SPEC).is_file():
+            raise InputError(
+                f"{config.classifier} is a report generator. Next step: --init {config.classifier} to go on from it, "
+                "or --classifier with a folder that `hilum train classifier` wrote."
+            )
         found = load_classifier(config.classifier).spec
         if isinstance(found.architecture, str):
             raise InputError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from hilum.core.errors import InputError, UnknownNameError
 from hilum.core.imaging import Image, Study, View
 from hilum.core.records import Section
 from hilum.datasets import DATA_SETS, DataSet, get_data_set
+from hilum.datasets._sources import cut_part, in_part
 from hilum.tables._label_rows import counted
 from hilum.tables.image_tables import read_image_table
 from hilum.text.report_words import Sentences, report_sentences
@@ -29,7 +29,6 @@ from hilum.train.image_set import Source, fingerprint
 REPORT_COLUMNS = ("report", "findings", "text", "report_text", "caption")
 """Names under which the column of reports is found by itself, the first of them that is there."""
 
-_PART = re.compile(r"@(\d+)/(\d+)$")
 _TELL_EVERY = 1_000
 _COLUMNS = ("ids", "studies", "patients", "sources", "texts", "sentences")
 Tell = Callable[[str], None]
@@ -95,14 +94,13 @@ def parse_data(said: str) -> Named:
 
     Raises InputError and UnknownNameError.
     """
-    part = _PART.search(said)
-    name, _, rest = said[: part.start() if part else len(said)].partition(":")
+    whole, number, parts = cut_part(said)
+    name, _, rest = whole.partition(":")
     if name not in (known := DATA_SETS.names()):
         raise UnknownNameError("data set", name, known)
     root, _, split = rest.rpartition(":")
     if not root or Path(rest).exists():
         root, split = rest, ""
-    number, parts = (int(part[1]), int(part[2])) if part else (1, 1)
     if not 1 <= number <= parts:
         raise InputError(f"{said!r}: part {number} of {parts} cannot be; allowed: 1 to {parts}.")
     if root and not Path(root).is_dir():
@@ -157,12 +155,6 @@ def _data_set(named: Named, config: GeneratorTraining) -> DataSet:
             f"The data set {named.name} is read from files. Next step: --data {named.name}:DIR[:SPLIT]."
         )
     return DATA_SETS.get(named.name)(**dict(config.data_options))
-
-
-def in_part(patient: str, part: int, parts: int) -> bool:
-    """Whether a patient is in this part of so many, drawn by a checksum of the name."""
-    digest = hashlib.sha256(patient.encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") % parts == part - 1
 
 
 # --- tables ---
