@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from hilum.core.errors import InputError
 from hilum.core.matrix import LEFT_OUT
 from hilum.tables._label_rows import counted
+from hilum.train._image_sides import apart, of_patients, split_images
 from hilum.train.checkpoints import write_whole
 from hilum.train.classifier_config import ClassifierTraining
 from hilum.train.classifier_losses import targets_of, truth_of
@@ -24,7 +24,6 @@ from hilum.train.classifying import Shown
 from hilum.train.image_cache import Decoded, check_some_left, decode
 from hilum.train.image_data import ImageRows
 from hilum.train.image_set import ImageSet
-from hilum.train.split import split_rows
 
 LEFT_OUT_FILE = "left_out.csv"
 _MOST_WORKERS = 16
@@ -77,9 +76,12 @@ def make_sides(
         notes.append(f"{number} left out ({first}); listed in {LEFT_OUT_FILE}")
     good = decoded.good()
     if dev is None:
-        learned, chosen = _split(every, decoded, good, config)
+        learned, chosen = split_images(
+            every, decoded, good, share=config.dev_share, seed=config.seed,
+            elsewhere="--dev-images, --dev-split",
+        )  # fmt: skip
     else:
-        learned, chosen, told = _apart(every, good, len(images))
+        learned, chosen, told = apart(every, good, len(images))
         notes += told
     sides = Sides(
         every.take(learned), every.take(chosen), ImageRows(decoded.pixels_NHW, learned),
@@ -103,41 +105,6 @@ def _joined(images: ImageSet, dev: ImageSet) -> ImageSet:
         sources=(*images.sources, *dev.sources),
         states_NF=np.concatenate([images.states_NF, dev.states_NF]),
     )
-
-
-def _split(
-    every: ImageSet, decoded: Decoded, good: npt.NDArray[np.intp], config: ClassifierTraining
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    same = [
-        f"{zlib.crc32(decoded.pixels_NHW[i]):08x} {zlib.adler32(decoded.pixels_NHW[i]):08x}" for i in good
-    ]
-    patients = [every.patients[i] for i in good]
-    try:
-        split = split_rows([same], share=config.dev_share, seed=config.seed, groups=[patients])[0]
-    except InputError as error:
-        raise InputError(
-            f"{every.name}: {len(good):,} images of {of_patients(patients)} are too few to put "
-            f"{config.dev_share:.0%} of them aside for choosing the checkpoint. Next step: more images, another "
-            "--dev-share, or images of their own for it (--dev-images, --dev-split)."
-        ) from error
-    return good[split.train], good[split.dev]
-
-
-def _apart(
-    every: ImageSet, good: npt.NDArray[np.intp], learned: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], list[str]]:
-    """The images that were named for each side; patients of the dev set are not learned from."""
-    chosen = good[good >= learned]
-    theirs = {every.patients[i] for i in chosen} - {""}
-    kept = [i for i in good[good < learned] if every.patients[i] not in theirs]
-    if not kept or not len(chosen):
-        side = (
-            "to choose the checkpoint by" if kept else "to learn from that is not of a patient of the dev set"
-        )
-        raise InputError(f"There is no image left {side}. Next step: name other images for the two sides.")
-    lost = int((good < learned).sum()) - len(kept)
-    notes = [f"{lost:,} images of patients of the dev set were not learned from"] if lost else []
-    return np.array(kept, dtype=np.intp), chosen, notes
 
 
 def _check_classes(sides: Sides, config: ClassifierTraining) -> list[str]:
@@ -167,15 +134,6 @@ def _check_classes(sides: Sides, config: ClassifierTraining) -> list[str]:
             it = "it" if len(one) == 1 else "them"
             notes.append(f"{', '.join(one)}: one class only among the images {what}, so {each} {it}")
     return notes
-
-
-def of_patients(patients: Sequence[str]) -> str:
-    """How many patients images are of, in words; "" is a patient that is not named."""
-    named = counted(len(set(patients) - {""}), "patient", "patients")
-    unnamed = sum(not one for one in patients)
-    if unnamed == len(patients):
-        return "patients that are not named"
-    return f"{named} ({unnamed:,} without a named patient)" if unnamed else named
 
 
 def _both(column: npt.NDArray[np.int8]) -> bool:

@@ -20,7 +20,7 @@ from hilum.metrics.ranking import youden_threshold
 from hilum.metrics.reliability import calibration_error, fit_temperature, log_loss
 from hilum.models.classifier_spec import ClassifierSpec
 from hilum.tables._label_rows import counted
-from hilum.train._classifier_data import of_patients
+from hilum.train._image_sides import of_patients
 from hilum.train._kept import fields_of, kept_fields, step_results, table_of_json
 from hilum.train.checkpoints import write_whole
 from hilum.train.classifier import ClassifierResult, DevScores, Speed

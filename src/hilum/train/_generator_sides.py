@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hilum.core.errors import InputError
 from hilum.core.rng import rng_for
 from hilum.tables._label_rows import counted
-from hilum.train._classifier_data import LEFT_OUT_FILE, of_patients, workers_of, write_left_out
+from hilum.train._classifier_data import LEFT_OUT_FILE, workers_of, write_left_out
+from hilum.train._image_sides import apart, of_patients, split_images
 from hilum.train.classifying import normalised
 from hilum.train.generator_config import GeneratorTraining
 from hilum.train.generator_data import ReportSet
-from hilum.train.image_cache import Decoded, check_some_left, decode
+from hilum.train.image_cache import check_some_left, decode
 from hilum.train.image_data import ImageRows, Loader, Places
-from hilum.train.split import split_rows
 
 _AT_ONCE = 64
 Tell = Callable[[str], None]
@@ -61,9 +59,12 @@ def make_generator_sides(
         notes.append(f"{number} left out ({first}); listed in {LEFT_OUT_FILE}")
     good = decoded.good()
     if dev is None:
-        learn, choose = _split(every, decoded, good, config)
+        learn, choose = split_images(
+            every, decoded, good, share=config.dev_share, seed=config.seed,
+            elsewhere="--dev-images, --dev-data",
+        )  # fmt: skip
     else:
-        learn, choose, told = _apart(every, good, len(learned))
+        learn, choose, told = apart(every, good, len(learned))
         notes += told
     if config.dev_most is not None and len(choose) > config.dev_most:
         drawn = rng_for(config.seed, "dev").permutation(len(choose))[: config.dev_most]
@@ -76,39 +77,6 @@ def make_generator_sides(
     )
     rows = (ImageRows(decoded.pixels_NHW, learn), ImageRows(decoded.pixels_NHW, choose))
     return GeneratorSides(train, chosen, *rows, tuple(notes), len(decoded.failed))
-
-
-def _split(
-    every: ReportSet, decoded: Decoded, good: npt.NDArray[np.intp], config: GeneratorTraining
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    same = [
-        f"{zlib.crc32(decoded.pixels_NHW[i]):08x} {zlib.adler32(decoded.pixels_NHW[i]):08x}" for i in good
-    ]
-    patients = [every.patients[i] for i in good]
-    try:
-        split = split_rows([same], share=config.dev_share, seed=config.seed, groups=[patients])[0]
-    except InputError as error:
-        raise InputError(
-            f"{every.name}: {counted(len(good), 'image', 'images')} of {of_patients(patients)} are too few to put "
-            f"{config.dev_share:.0%} of them aside for choosing the checkpoint. Next step: more images, another "
-            "--dev-share, or images of their own for it (--dev-images, --dev-data)."
-        ) from error
-    return good[split.train], good[split.dev]
-
-
-def _apart(
-    every: ReportSet, good: npt.NDArray[np.intp], learned: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], list[str]]:
-    """The images that were named for each side; patients of the dev set are not learned from."""
-    chosen = good[good >= learned]
-    theirs = {every.patients[i] for i in chosen} - {""}
-    kept = [i for i in good[good < learned] if every.patients[i] not in theirs]
-    if not kept or not len(chosen):
-        side = "choose the checkpoint by" if kept else "learn from that is not of a patient of the dev set"
-        raise InputError(f"There is no image left to {side}. Next step: name other images for the two sides.")
-    lost = int((good < learned).sum()) - len(kept)
-    notes = [f"{lost:,} images of patients of the dev set were not learned from"] if lost else []
-    return np.array(kept, dtype=np.intp), chosen, notes
 
 
 # --- what a model is shown ---
