@@ -87,6 +87,7 @@ def test_a_grpo_trainer_takes_steps_on_them(tmp_path: Path) -> None:
 
 def grpo_steps(trl, folder: Path):  # type: ignore[no-untyped-def]
     import transformers
+    from accelerate.state import AcceleratorState
 
     import datasets
 
@@ -121,4 +122,7 @@ def grpo_steps(trl, folder: Path):  # type: ignore[no-untyped-def]
             {"prompt": ["Write the findings."] * 4, "reference": REFERENCES}
         ),
     )
-    return trainer.train(), trainer.state.log_history
+    try:
+        return trainer.train(), trainer.state.log_history
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)  # a trainer leaves it for the whole process

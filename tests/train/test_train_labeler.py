@@ -320,6 +320,18 @@ def test_no_gpu_is_told(tmp_path: Path) -> None:
         train_labeler(tiny_config(tmp_path, precision="fp16"))
 
 
+def test_accelerate_that_another_library_has_set_up_is_told(tmp_path: Path) -> None:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    Accelerator(cpu=True)
+    try:
+        with pytest.raises(InputError, match="in a process of its own"):
+            finished(tiny_config(tmp_path, precision="bf16", epochs=1))
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
 def test_mixed_precision_keeps_float32_weights(tmp_path: Path) -> None:
     result = finished(tiny_config(tmp_path, precision="bf16", epochs=1))
     assert {p.dtype for p in load_encoder(result.model).model.parameters()} == {torch.float32}

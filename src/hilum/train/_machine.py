@@ -55,7 +55,8 @@ def _quiet(_: str) -> None:
 def accelerator_for(config: MachineChoice) -> Iterator[Any]:
     """The accelerator of a run, also under `accelerate launch`; what torch had set before is set again after.
 
-    Raises InputError for a device that is not there or cannot do the precision.
+    Raises InputError for a device that is not there or cannot do the precision, and where another library of this
+    process has set up accelerate for another precision.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError("There is no GPU that torch can use. Next step: --device cpu, or leave it out.")
@@ -64,7 +65,13 @@ def accelerator_for(config: MachineChoice) -> Iterator[Any]:
     ours = not PartialState._shared_state
     os.environ.setdefault(_CUBLAS, ":4096:8")
     on_cpu = config.device == "cpu" or not torch.accelerator.is_available()
-    accelerator = accelerate.Accelerator(cpu=on_cpu, mixed_precision=config.precision)
+    try:
+        accelerator = accelerate.Accelerator(cpu=on_cpu, mixed_precision=config.precision)
+    except ValueError as error:
+        raise InputError(
+            f"accelerate is set up otherwise in this process already, by another library ({error}). Next step: train "
+            "in a process of its own."
+        ) from error
     try:
         with _repeatable(accelerator.device.type):
             yield accelerator
