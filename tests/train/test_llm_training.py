@@ -348,6 +348,21 @@ def test_other_ways_of_batching_train_too(files: Path, tmp_path: Path, batches: 
     assert losses[-1] < losses[0]
 
 
+def test_mixed_precision_trains_and_is_scored_in_the_type_of_the_weights(files: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = train_llm(replace(tiny_llm(files, precision="bf16"), output=run))
+    assert [line["epoch"] for line in result.dev] == [1, 2]
+    mixed, plain = (
+        [line["loss"] for line in log_of(folder) if line["kind"] == "step"]
+        for folder in (run, files / "whole")
+    )
+    assert mixed != plain
+    assert mixed == pytest.approx(plain, rel=0.05)
+    assert {
+        one.dtype for one in safetensors.torch.load_file(result.model / "model.safetensors").values()
+    } == {torch.float32}
+
+
 def test_reports_longer_than_the_limit_are_counted(files: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"All .* more than 20 tokens"):
         train_llm(from_model(files, tmp_path, max_tokens=20))

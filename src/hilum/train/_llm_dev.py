@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,23 @@ class DevSide(NamedTuple):
     rows: list[TokenRow]
     questions: list[Question]
     states_NF: npt.NDArray[np.int8]
+
+
+@contextlib.contextmanager
+def full_precision(model: Any) -> Iterator[None]:
+    """The forward pass in the type of the weights, as it is when the model is used.
+
+    For bf16 and fp16 accelerate puts another `forward` on the model itself, which `torch.autocast(enabled=False)` around
+    a call does not undo.
+    """
+    mixed, plain = model.forward, model.__dict__.get("_original_forward")
+    if plain is not None:
+        model.forward = plain
+    try:
+        yield
+    finally:
+        if plain is not None:
+            model.forward = mixed
 
 
 def dev_scores(

@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from hilum.train._folder import RunFolder
-from hilum.train._llm_dev import DevSide, dev_scores
+from hilum.train._llm_dev import DevSide, dev_scores, full_precision
 from hilum.train._llm_trainer import Collator, check_loss
 from hilum.train.checkpoints import RunLog, save_weights, write_whole
 from hilum.train.llm_config import LlmProgress, LlmTraining
@@ -121,7 +121,7 @@ class Follower(_Callback):  # type: ignore[misc]
             bare = self._trainer.accelerator.unwrap_model(self._trainer.model)
             collator = Collator(pad=int(self._tokenizer.pad_token_id), alone=self._config.answers == "alone")
             device = next(bare.parameters()).device
-            with torch.autocast(device.type, enabled=False):
+            with full_precision(bare):
                 found = dev_scores(bare, self._tokenizer, self._dev, collator=collator, device=device)
             line = {"epoch": epoch, **found}
             if self._config.keep == "best" and all(_score_of(line) > _score_of(one) for one in self.history):
