@@ -67,10 +67,10 @@ def decoders(model: ReportGenerator) -> list[torch.nn.Parameter]:
     return [p for name, p in model.named_parameters() if not name.startswith("encoder")]
 
 
-def log_probabilities(model: ReportGenerator, visual: Visual) -> torch.Tensor:
+def log_probabilities(model: ReportGenerator, visual: Visual, how: Decoding = HOW) -> torch.Tensor:
     words, stops = tensors(REPORTS)
     seen = visual.take(torch.zeros(len(REPORTS), dtype=torch.int64))
-    return model.log_probabilities(seen, words, stops_BS=stops, how=HOW).total_B
+    return model.log_probabilities(seen, words, stops_BS=stops, how=how).total_B
 
 
 def rewards(seed: int = 3, parts: int = 3) -> torch.Tensor:
@@ -90,9 +90,11 @@ def expected_surrogate(model: ReportGenerator, visual: Visual, advantage_Z: torc
     return gradient(model, (log_Z.detach().exp() * surrogate(log_Z, advantage_Z)).sum())
 
 
-def exact(model: ReportGenerator, visual: Visual, reward_Z: torch.Tensor) -> torch.Tensor:
+def exact(
+    model: ReportGenerator, visual: Visual, reward_Z: torch.Tensor, how: Decoding = HOW
+) -> torch.Tensor:
     """The gradient of minus the expected reward."""
-    return gradient(model, -(log_probabilities(model, visual).exp() * reward_Z).sum())
+    return gradient(model, -(log_probabilities(model, visual, how).exp() * reward_Z).sum())
 
 
 def test_the_reports_are_all_there_are() -> None:
@@ -197,14 +199,14 @@ class ToyJudges:
         return Judged(parts, None, None, 0)
 
 
-def toy_task(shown: torch.Tensor, weights: Weights) -> ReinforcingTask:
+def toy_task(shown: torch.Tensor, weights: Weights, how: Decoding = HOW) -> ReinforcingTask:
     """The task with one image for all rows; what is shown of it is its map."""
     taught = SimpleNamespace(
         shown=SimpleNamespace(take=lambda rows: shown.expand(len(rows), -1, -1)),
         train=SimpleNamespace(take=lambda rows: np.full((len(rows), 1, 1), END)),
     )
     return ReinforcingTask(
-        "reinforce", cast("Any", taught), cast("Any", ToyJudges()), weights, HOW, 8, 0, chosen_by="reward"
+        "reinforce", cast("Any", taught), cast("Any", ToyJudges()), weights, how, 8, 0, chosen_by="reward"
     )
 
 
@@ -214,6 +216,7 @@ def toy_learner(model: ReportGenerator) -> Learner:
     return learner
 
 
+@pytest.mark.parametrize("how", [HOW, Decoding(way="sample", temperature=0.5)], ids=["as it is", "colder"])
 @pytest.mark.parametrize(
     ("weights", "reward"),
     [
@@ -229,14 +232,14 @@ def toy_learner(model: ReportGenerator) -> Learner:
     ids=["self-critical", "moving average", "both"],
 )
 def test_steps_of_the_task_have_the_exact_gradient_on_average(
-    weights: Weights, reward: Callable[[Any, Any], Any]
+    weights: Weights, reward: Callable[[Any, Any], Any], how: Decoding
 ) -> None:
     from hilum.text.report_words import joined
 
     model, visual = policy()
-    learner, task = toy_learner(model), toy_task(visual.map_BKD, weights)
+    learner, task = toy_learner(model), toy_task(visual.map_BKD, weights, how)
     texts = [joined(one) for one in SPEC.decode(tensors(REPORTS)[0].numpy())]
-    wanted = exact(model, visual, torch.from_numpy(reward(ToyJudges(), texts)))
+    wanted = exact(model, visual, torch.from_numpy(reward(ToyJudges(), texts)), how)
     torch.manual_seed(5)
     rows = 15_000
     losses_F = task.losses(learner, np.arange(rows), torch.device("cpu"))

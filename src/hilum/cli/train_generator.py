@@ -64,6 +64,10 @@ JudgeWeights = Annotated[Path | None, _option("DIR", "Weights of the judge, if i
 Likelihood = Annotated[
     float | None, _option("W", "Weight of teacher forcing mixed into reinforce.", _REWARD, "0")
 ]
+Temperature = Annotated[
+    float | None,
+    _option("T", "Draw words at this temperature, and improve the model as it writes there.", _REWARD, "1"),
+]
 ChooseBy = Annotated[
     str | None,
     _option("NAME", "Choose the checkpoint by loss, cider or reward.", _STEPS, "loss; reinforce reward"),
@@ -114,6 +118,7 @@ def train_generator_command(
     judge: Judge = None,
     judge_weights: JudgeWeights = None,
     likelihood_weight: Likelihood = None,
+    temperature: Temperature = None,
     choose_by: ChooseBy = None,
     augment: images_options.Augment = None,
     epochs: images_options.Epochs = None,
@@ -153,7 +158,7 @@ def train_generator_command(
             normalisation=normalisation, channels=channels, width=width, hidden=hidden, least_count=least_count,
             most_sentences=most_sentences, most_words=most_words, most_unknown=most_unknown, reward=reward,
             weight=weight, beta_uncertain=beta_u, decay=decay, judge=judge,
-            judge_weights=judge_weights, likelihood_weight=likelihood_weight,
+            judge_weights=judge_weights, likelihood_weight=likelihood_weight, temperature=temperature,
             choose_by=choose_by, augmentation=augment, epochs=epochs, epoch_steps=epoch_steps,
             batch_size=batch_size, parts=parts, learning_rate=lr, weight_decay=weight_decay, clip_norm=clip_norm,
             dev_share=dev_share, dev_most=dev_most, patience=patience, precision=precision, device=device,

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core.results import Column, Estimate, ResultTable, Value
-from hilum.text.report_words import Sentences, joined
+from hilum.text.report_words import Sentences
 from hilum.train._generator_rewards import Judges, Simple, simple_reports
 from hilum.train._generator_sides import GeneratorSides
 from hilum.train._kept import fields_of, table_of_json
 from hilum.train.checkpoints import write_whole
+from hilum.train.generating import handed_out
 from hilum.train.generator import GeneratorResult, GeneratorSpeed
 from hilum.train.generator_config import GeneratorTraining
 from hilum.train.labeler import StepResult
@@ -42,7 +43,7 @@ def final_tables(
     config: GeneratorTraining, task: Any, sides: GeneratorSides, written: Sequence[Sentences]
 ) -> tuple[tuple[ResultTable, ...], tuple[tuple[str, str, str], ...]]:
     """Rewards of the dev reports that the kept model writes, beside simple ones; and the first reports themselves."""
-    candidates = [joined(one) for one in written]
+    candidates = handed_out(written)
     judges: Judges = task.taught.dev_judges
     rows = [judges.score("the model", candidates)]
     rows += [
@@ -78,7 +79,8 @@ def _table(rows: Sequence[Simple], config: GeneratorTraining, images: int) -> Re
     )
     cells: tuple[tuple[Value, ...], ...] = tuple(tuple(one) for one in rows)
     note = (
-        f"Greedy reports of {images:,} images that were not learned from; the checkpoint was chosen by them. Findings: "
+        f"Greedy reports of {images:,} images that were not learned from, repeated sentences taken out; the checkpoint "
+        "was chosen by them. Findings: "
         f"equation 1 summed over the labels of {config.judge!r}, uncertain {config.beta_uncertain:g}. Silence is "
         "nearly right, because most findings are absent: read every reward beside that of the empty report. A dash: no "
         "positive label to count."

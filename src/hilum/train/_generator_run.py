@@ -14,7 +14,6 @@ from hilum.images.transforms import get_augmentation
 from hilum.models.generator_spec import GeneratorSpec
 from hilum.models.report_generator import Decoding, save_generator
 from hilum.tables._label_rows import counted
-from hilum.text.report_words import joined
 from hilum.train._classifier_data import workers_of
 from hilum.train._folder import MODEL, RunFolder, RunKeeper, begin_run, opened, restore
 from hilum.train._generator_results import always_the_same, final_tables, from_json, steps_of, to_json
@@ -32,7 +31,7 @@ from hilum.train._generator_watch import Watch
 from hilum.train._generator_words import check_known_words, numbered
 from hilum.train._machine import accelerator_for, voice_of
 from hilum.train.checkpoints import replace_folder
-from hilum.train.generating import GeneratingTask, Learner, Taught, scale_of, write_greedily
+from hilum.train.generating import GeneratingTask, Learner, Taught, handed_out, scale_of, write_greedily
 from hilum.train.generator import GeneratorResult
 from hilum.train.generator_config import REINFORCE, GeneratorTraining
 from hilum.train.generator_data import ReportSet, read_report_sets
@@ -218,7 +217,7 @@ def _task(
         **own,
         judges=rewards.judges(sides.train.texts),
         weights=_weights(config),
-        decoding=Decoding(way="sample"),
+        decoding=Decoding(way="sample", temperature=config.temperature),
     )
     return task, notes
 
@@ -252,7 +251,7 @@ def _finish(
     machine.bare.eval()
     written = write_greedily(machine.bare, task.taught, job.accelerator.device)
     tables, examples = final_tables(job.config, task, sides, written)
-    alike = always_the_same([joined(one) for one in written])
+    alike = always_the_same(handed_out(written))
     if alike:
         line = f"{alike}. Next step: see whether that stays so with more --epochs, or another --lr"
         job.tell(line)

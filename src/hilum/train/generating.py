@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hilum.core.rng import rng_for
+from hilum.models.decoding import remove_repeats
 from hilum.models.generating import Generator, Likelihood, Visual
 from hilum.models.generator_spec import PAD
 from hilum.models.report_generator import Decoding
@@ -138,13 +139,13 @@ class GeneratingTask:
         return scaled(found, self.taught.scale)
 
     def evaluate(self, model: Any, device: torch.device, tell: Tell) -> Evaluation:
-        """See `train.loop.Task`. CIDEr-D is only worked out when the checkpoint is chosen by it."""
+        """See `train.loop.Task`. CIDEr-D, without repeated sentences, only when the checkpoint is chosen by it."""
         losses = dev_losses(model, self.taught, device, tell)
         total = sum(losses.values())
         scores: dict[str, float | None] = {}
         if self.chosen_by == "cider":
             written = write_greedily(model, self.taught, device)
-            candidates = [joined(one) for one in written]
+            candidates = handed_out(written)
             scores["CIDEr-D"] = float(self.taught.dev_judges.overlap(range(len(written)), candidates).mean())
         score = scores.get("CIDEr-D")
         return Evaluation(total if score is None else score, total, losses, scores)
@@ -186,6 +187,11 @@ def dev_losses(model: Any, taught: Taught, device: torch.device, tell: Tell) -> 
             sums += found.double().cpu().numpy()
             tell(place, len(starts))
     return dict(zip((WORDS, STOPS), (sums / n).tolist(), strict=True))
+
+
+def handed_out(written: Iterable[Sentences]) -> list[str]:
+    """Reports as text, as a reader gets them: without sentences that they repeat."""
+    return [joined(remove_repeats(one)) for one in written]
 
 
 def write_greedily(model: Learner, taught: Taught, device: torch.device) -> list[Sentences]:

@@ -63,7 +63,9 @@ class GeneratorTraining:
     `weight` is that of the findings in the reward "mix" (the paper's value is not known here), `decay` that of the
     moving averages, `beta_uncertain` the chance that an uncertain finding is there, `judge` a labeler of hilum, and
     `judge_weights` the folder of its weights where it has some.
-    `likelihood_weight` mixes the loss of the first stage into the second; the paper has none. `batch_size` is images
+    `likelihood_weight` mixes the loss of the first stage into the second; the paper has none. `temperature` divides the
+    logits of words where reports are drawn in the second stage, and in their log-probability too: what is improved is
+    the model as it writes at that temperature. `batch_size` is images
     per step, over all devices; `epoch_steps` ends an epoch after so many steps. `most_unknown`: share of words that
     a vocabulary may lack before the run is refused.
     """
@@ -104,6 +106,7 @@ class GeneratorTraining:
     judge: str = "rules"
     judge_weights: Path | None = None
     likelihood_weight: float = 0.0
+    temperature: float = 1.0
     choose_by: str | None = None
     dev_share: float = 0.1
     dev_most: int | None = None
@@ -224,4 +227,4 @@ def _check_numbers(config: GeneratorTraining) -> None:
     for name in ("weight", "likelihood_weight", "weight_decay"):
         if not 0 <= getattr(config, name) < math.inf:
             raise InputError(f"{name} is {getattr(config, name)}; it must be 0 or more.")
-    check_positive(config, ("learning_rate", "clip_norm"))
+    check_positive(config, ("learning_rate", "clip_norm", "temperature"))

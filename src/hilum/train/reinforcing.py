@@ -22,6 +22,7 @@ from hilum.train.generating import (
     Taught,
     dev_losses,
     epoch_batches,
+    handed_out,
     scaled,
     taught_losses,
     write_greedily,
@@ -188,10 +189,13 @@ class ReinforcingTask:
         )  # fmt: skip
 
     def evaluate(self, model: Any, device: torch.device, tell: Tell) -> Evaluation:
-        """See `train.loop.Task`: rewards of greedy reports of the dev set, and their likeness."""
+        """See `train.loop.Task`: rewards of greedy reports of the dev set, without sentences that they repeat.
+
+        So the checkpoint is chosen by reports as they are handed out; that a report repeats itself is in the log.
+        """
         losses = dev_losses(model, self.taught, device, tell)
         written = write_greedily(model, self.taught, device)
-        candidates = [joined(one) for one in written]
+        candidates = handed_out(written)
         rows, judges = range(len(written)), self.taught.dev_judges
         judged = judges.findings(rows, candidates)
         alike = _mean(judges.overlap(rows, candidates))
