@@ -175,7 +175,7 @@ def test_nothing_but_bad_images_is_an_error(shared: Path, tmp_path: Path) -> Non
     with pytest.raises(InputError, match="The image could not be used"):
         generate_file(job(shared, tmp_path / "a", images=(shared / "images" / "i0-4.png",)))
     assert not (tmp_path / "a" / "r.csv").exists()
-    assert (tmp_path / "a" / "r.failed.csv").exists()
+    assert (tmp_path / "a" / "r.csv.failed.csv").exists()
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_every_output_of_a_folder_with_a_bad_image(shared: Path, tmp_path: Path)
     assert "Reports: 7 generated; images that could not be used: 1" in err
     rows = rows_of(out)
     assert [Path(row["path"]).name for row in rows] == [f"i0-{i}.png" for i in range(8) if i != 4]
-    (bad,) = rows_of(tmp_path / "r.failed.csv")
+    (bad,) = rows_of(tmp_path / "r.csv.failed.csv")
     assert bad["image"].endswith("i0-4.png")
     assert bad["reason"].startswith("is ")
     lines = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text("utf-8").splitlines()]

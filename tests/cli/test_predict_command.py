@@ -52,11 +52,11 @@ def test_a_folder_is_predicted_and_the_bad_image_listed(shared: Path, tmp_path: 
     code, _, err = run(shared / "images", "--weights", shared / "model", "-o", out, "--device", "cpu")
     assert code == 0, err
     assert "Images: 11 predicted, 1 could not be used" in err
-    assert "1 file that is no image was left out (notes.txt); listed in probs.failed.csv" in err
+    assert "1 file that is no image was left out (notes.txt); listed in probs.csv.failed.csv" in err
     rows = rows_of(out)
     assert list(rows[0]) == ["path", *tiny.FINDINGS]
     assert [Path(row["path"]).name for row in rows] == sorted(f"i0-{i}.png" for i in range(12) if i != 4)
-    bad, other = rows_of(tmp_path / "probs.failed.csv")
+    bad, other = rows_of(tmp_path / "probs.csv.failed.csv")
     assert bad["image"].endswith("i0-4.png")
     assert bad["reason"].startswith("is ")
     assert other["image"].endswith("notes.txt")
@@ -164,7 +164,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     summary = predict_file(job("part.csv"))
     assert summary.resumed == 10
     assert (tmp_path / "part.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    assert (tmp_path / "part.failed.csv").read_bytes() == (tmp_path / "whole.failed.csv").read_bytes()
+    assert (tmp_path / "part.csv.failed.csv").read_bytes() == (tmp_path / "whole.csv.failed.csv").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,9 @@ def _first(others: list[tuple[str, str]]) -> str:
 
 
 def failed_file(output: str | Path) -> Path:
-    """Where images that could not be used are listed: `probs.failed.csv` for `probs.csv`."""
+    """Where images that could not be used are listed: `probs.csv.failed.csv` for `probs.csv`."""
     path = Path(output)
-    return path.with_name(f"{path.stem}.failed.csv")
+    return path.with_name(f"{path.name}.failed.csv")
 
 
 def _hidden(path: Path, root: Path) -> bool:

@@ -123,8 +123,8 @@ def generate_file(
     """Generate and label a report for every image; each output appears whole, or not at all.
 
     A bad image costs no good one: those that could not be used stand not in the output but in a list beside it,
-    `reports.failed.csv` for `reports.csv`. A run that was stopped goes on from `OUT.hilum-parts`; the bytes are those
-    of a run that was never stopped, with any `batch_size` and `workers`. Standard output cannot resume.
+    `reports.csv.failed.csv` for `reports.csv`. A run that was stopped goes on from `OUT.hilum-parts`; the bytes are
+    those of a run that was never stopped, with any `batch_size` and `workers`. Standard output cannot resume.
 
     Raises InputError when there is no image, none can be used, or the generator cannot be loaded; OutputError;
     UnknownNameError; ResumeError when the parts are of another job; MissingExtraError without the extras `neural` and

@@ -73,10 +73,11 @@ def predict_file(
 ) -> PredictSummary:
     """Predict every image; the output appears whole, or not at all, and a bad image costs no good one.
 
-    Images that could not be used stand not in the output but in a list beside it, `probs.failed.csv` for `probs.csv`.
-    A run that was stopped goes on from `OUT.hilum-parts`; the bytes are those of a run that was never stopped. Raises
-    InputError when there is no image, none can be used, or the classifier cannot be loaded; OutputError; ResumeError
-    when the parts are of another job; MissingExtraError without the extras `neural` and `images`.
+    Images that could not be used stand not in the output but in a list beside it, `probs.csv.failed.csv` for
+    `probs.csv`. A run that was stopped goes on from `OUT.hilum-parts`; the bytes are those of a run that was never
+    stopped. Raises InputError when there is no image, none can be used, or the classifier cannot be loaded;
+    OutputError; ResumeError when the parts are of another job; MissingExtraError without the extras `neural` and
+    `images`.
     """
     began = time.monotonic()
     output = Path(job.output)

@@ -65,8 +65,8 @@ def generate(
     """Generate a report for each image, and label it: text, findings (1, 0, -1, blank), evidence, maps of words.
 
     For research: what is written was learned from reports, and is often wrong. Images that cannot be used are listed
-    with the reason, for -o reports.csv in reports.failed.csv. A run that was stopped goes on when the same command is
-    run again, to the same bytes.
+    with the reason, for -o reports.csv in reports.csv.failed.csv. A run that was stopped goes on when the same command
+    is run again, to the same bytes.
     """
     from hilum.api.generate import FORBID, KEEP, REMOVE, GenerateJob, generate_file
 

@@ -88,8 +88,8 @@ def predict(
 ) -> None:
     """Predict findings of images: one row per image with a calibrated probability per finding.
 
-    Images that cannot be used are listed with the reason, for -o probs.csv in probs.failed.csv. A run that was stopped
-    goes on when the same command is run again.
+    Images that cannot be used are listed with the reason, for -o probs.csv in probs.csv.failed.csv. A run that was
+    stopped goes on when the same command is run again.
     """
     from hilum.api.predict import PredictJob, predict_file
 

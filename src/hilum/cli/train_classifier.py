@@ -120,6 +120,7 @@ def _architecture(backbone: str | None) -> Any:
 def show_classifier(result: ClassifierResult) -> None:
     """Dev scores, steps, and where everything is; or how to go on."""
     from hilum.cli._train_view import show_run
+    from hilum.tables._label_rows import counted
 
     speed = (
         ""
@@ -129,7 +130,8 @@ def show_classifier(result: ClassifierResult) -> None:
             "time waiting for images"
         )
     )
-    left_out = f"{result.left_out:,} images could not be read: {result.folder / 'left_out.csv'}"
+    number = counted(result.left_out, "image", "images")
+    left_out = f"{number} could not be read: {result.folder / 'left_out.csv'}"
     page = result.folder / "page"
     show_run(
         result,

@@ -173,6 +173,7 @@ def train_generator_command(
 def show_generator(result: GeneratorResult) -> None:
     """Dev scores beside those of empty and template reports, examples, and where everything is; or how to go on."""
     from hilum.cli._train_view import show_run
+    from hilum.tables._label_rows import counted
 
     speed = ""
     if result.speed is not None:
@@ -180,7 +181,7 @@ def show_generator(result: GeneratorResult) -> None:
         if result.speed.reward_share:
             speed += f", {result.speed.reward_share:.1%} of their time working out rewards"
     notes = (
-        [f"{result.left_out:,} images could not be read: {result.folder / 'left_out.csv'}"]
+        [f"{counted(result.left_out, 'image', 'images')} could not be read: {result.folder / 'left_out.csv'}"]
         if result.left_out
         else []
     )

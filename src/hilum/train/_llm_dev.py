@@ -36,8 +36,8 @@ class DevSide(NamedTuple):
 def full_precision(model: Any) -> Iterator[None]:
     """The forward pass in the type of the weights, as it is when the model is used.
 
-    For bf16 and fp16 accelerate puts another `forward` on the model itself, which `torch.autocast(enabled=False)` around
-    a call does not undo.
+    For bf16 and fp16 accelerate puts another `forward` on the model itself, which `torch.autocast(enabled=False)`
+    around a call does not undo.
     """
     mixed, plain = model.forward, model.__dict__.get("_original_forward")
     if plain is not None:
