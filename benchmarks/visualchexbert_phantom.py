@@ -26,14 +26,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from _beside import RESULTS, Job, run_beside, scores_told, telling, told
 from _common import table_lines, write_json
 
 RATES = (0.0, 0.5, 1.0, 2.0)
@@ -49,7 +48,6 @@ OTHERS = {
 """What VisualCheXbert is compared with -> the difference in average F1 that the paper prints."""
 
 WEIGHTED = {"Zero-One": "0.17 (0.15, 0.20)", "LogReg": "0.03 (0.73 - 0.70)"}
-_RESULTS, _LOG = "results.json", "log.txt"
 
 
 class Plan(NamedTuple):
@@ -92,11 +90,7 @@ def run_rate(folder: Path, rate: float, sizes: Plan) -> None:
     from hilum.api.study_visualchexbert import VisualChexbertStudy, study_visualchexbert  # noqa: PLC0415
 
     torch.set_num_threads(1)
-    begun = time.monotonic()
-
-    def tell(line: str) -> None:
-        print(f"{time.monotonic() - begun:6.0f} s  {line}", flush=True)
-
+    begun, tell = time.monotonic(), telling()
     sets = {"a": sizes.images, "b": sizes.reports, "v": sizes.valid, "t": sizes.test}
     for seed, (name, n) in enumerate(sets.items(), start=101):
         tell(f"phantom {name}: {n:,} studies of {sizes.pixels} px")
@@ -107,14 +101,10 @@ def run_rate(folder: Path, rate: float, sizes: Plan) -> None:
         classifier=sizes.image, encoder=sizes.encoder,
     )  # fmt: skip
 
-    def scored(progress: Any) -> None:
-        if progress.scored:
-            tell(f"  {progress.task}, epoch {progress.epoch} of {progress.epochs}: dev {progress.score:.4f}")
-
-    study_visualchexbert(study, folder / "study", progress=tell, meter=scored)
+    study_visualchexbert(study, folder / "study", progress=tell, meter=scores_told(tell))
     tables = json.loads((folder / "study" / "tables.json").read_bytes())["tables"]
     spent = {"seconds of this start": round(time.monotonic() - begun), "finished": True}
-    (folder / _RESULTS).write_text(json.dumps({"tables": tables, **spent}), encoding="utf-8")
+    (folder / RESULTS).write_text(json.dumps({"tables": tables, **spent}), encoding="utf-8")
     tell("done")
 
 
@@ -124,48 +114,22 @@ def home(folder: Path, rate: float) -> Path:
 
 
 def run_all(folder: Path, rates: Sequence[float], *, processes: int, tiny: bool) -> None:
-    """All rates, each in a process of its own with one thread, `processes` beside each other."""
-    waiting = [rate for rate in rates if not (home(folder, rate) / _RESULTS).is_file()]
-    running: dict[float, subprocess.Popen[bytes]] = {}
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    told: dict[float, str] = {}
-    while waiting or running:
-        while waiting and len(running) < processes:
-            rate = waiting.pop(0)
-            home(folder, rate).mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, __file__, "--folder", str(folder), "--only", f"{rate:g}"]
-            log = (home(folder, rate) / _LOG).open("ab")
-            running[rate] = subprocess.Popen(
-                [*command, *(["--tiny"] if tiny else [])],
-                stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **one_thread, "HF_HUB_OFFLINE": "1"},
-            )  # fmt: skip
-            log.close()
-        time.sleep(2)
-        for rate, child in list(running.items()):
-            last = last_line(home(folder, rate) / _LOG)
-            if last != told.get(rate):
-                told[rate] = last
-                print(f"[{rate:g}] {last}", file=sys.stderr, flush=True)
-            if child.poll() is not None:
-                del running[rate]
-                if child.returncode:
-                    raise SystemExit(f"rate {rate:g} failed: see {home(folder, rate) / _LOG}")
-
-
-def last_line(path: Path) -> str:
-    """The last line of a log."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return lines[-1] if lines else ""
+    """All rates, `processes` beside each other."""
+    more = ("--tiny",) if tiny else ()
+    run_beside(
+        [
+            Job(
+                f"rate {rate:g}",
+                home(folder, rate),
+                (__file__, "--folder", str(folder), "--only", f"{rate:g}", *more),
+            )
+            for rate in rates
+        ],
+        processes=processes,
+    )
 
 
 # ---- what came out -------------------------------------------------------------------------------------------------
-
-
-def told(value: Any, *, digits: int = 3) -> str:
-    """A number, an estimate with its interval, or a dash."""
-    if isinstance(value, dict):
-        return f"{told(value['value'])} ({told(value['low'])}, {told(value['high'])})"
-    return "-" if value is None else f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 
 def rows_of(results: dict[str, Any], table: str) -> list[dict[str, Any]]:
@@ -258,7 +222,7 @@ def main() -> int:
         return 0
     begun = time.monotonic()
     run_all(folder, chosen.rates, processes=chosen.processes, tiny=chosen.tiny)
-    found = {rate: json.loads((home(folder, rate) / _RESULTS).read_bytes()) for rate in chosen.rates}
+    found = {rate: json.loads((home(folder, rate) / RESULTS).read_bytes()) for rate in chosen.rates}
     show(found)
     seconds = time.monotonic() - begun
     print(f"\n{seconds / 60:.1f} minutes in this start, {chosen.processes} processes of one thread")
