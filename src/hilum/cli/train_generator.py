@@ -66,7 +66,7 @@ Likelihood = Annotated[
 ]
 Temperature = Annotated[
     float | None,
-    _option("T", "Draw words at this temperature, and improve the model as it writes there.", _REWARD, "1"),
+    _option("T", "Draw words at this temperature, and improve the model as it writes there.", _REWARD),
 ]
 ChooseBy = Annotated[
     str | None,
