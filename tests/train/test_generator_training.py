@@ -246,8 +246,10 @@ def test_a_vocabulary_that_does_not_fit_is_refused(shared: Path, tmp_path: Path)
     for word in ("pulmonary edema", "rib fracture", "Heart size", "enlarged"):
         text = text.replace(word, "zonk blip")
     table.write_text(text, encoding="utf-8")
+    told: list[str] = []
     with pytest.raises(InputError, match=r"does not fit these reports.*--most-unknown"):
-        train_generator(second(shared, tmp_path / "run", images=table))
+        train_generator(second(shared, tmp_path / "run", images=table), tell=told.append)
+    assert not any("decoding" in line for line in told)
     result = train_generator(
         second(shared, tmp_path / "run", images=table, most_unknown=1.0, epochs=1), fresh=True
     )

@@ -111,6 +111,9 @@ def run(
 
 def _train(job: _Job) -> GeneratorResult:
     config = job.config
+    if config.init is not None:  # said before images are decoded
+        known = numbered(job.learned.sentences, spec_of(config, job.learned), what="to learn from")
+        check_known_words(known, most=config.most_unknown, where=config.init)
     sides = _sides(job)
     spec = spec_of(config, sides.train)
     machine, learner = _machine(job, spec)
@@ -200,8 +203,6 @@ def _task(
     train = numbered(sides.train.sentences, spec, what="to learn from")
     dev = numbered(sides.dev.sentences, spec, what="to choose by")
     notes = (*sides.notes, f"the vocabulary has {len(spec.words):,} words", train.note, dev.note)
-    if config.init is not None:
-        check_known_words(train, most=config.most_unknown, where=config.init)
     rewards = make_rewards(config, sides.train.texts)
     dev_judges = rewards.judges(sides.dev.texts)
     notes = (*notes, *simple_lines(dev_judges, sides.train.texts, len(sides.dev)))
