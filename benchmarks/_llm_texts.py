@@ -1,4 +1,5 @@
-"""What the small language model learns from: texts of Open-I reports that may be read, recombined ones, generated ones.
+"""What the small language model learns from: Open-I reports that may be read, their sentences recombined, the same with
+words swapped, and generated reports.
 
 Every text is labeled by the rules, as it stands: the model is to learn them from text alone.
 """
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from _common import OpenIReport
+from _llm_swaps import swapped_sentences
 from hilum.core.rng import rng_for
 from hilum.core.vocabulary import CHEXPERT14, CSV_CODES, State
 from hilum.datasets._speech.generated import ReportOptions, generate_reports
@@ -70,24 +72,40 @@ def own_texts(reports: Sequence[OpenIReport]) -> Iterator[str]:
 
 
 class Amounts(NamedTuple):
-    """How many texts of each kind: of one or two sentences, recombined, and generated reports."""
+    """How many texts of one or two sentences (a third of each kind), of up to six, generated reports, sentences with
+    swapped words, and texts of up to six sentences in the last stage.
+    """
 
-    short: int = 40_000
-    recombined: int = 20_000
-    generated: int = 6_000
+    short: int = 120_000
+    recombined: int = 50_000
+    generated: int = 50_000
+    swapped: int = 60_000
+    last: int = 14_000
+
+
+class Pools(NamedTuple):
+    """Sentences to make texts of: those of reports that may be read, those with swapped words, generated ones."""
+
+    read: list[str]
+    swapped: list[str]
+    made: list[str]
+
+
+def pools_of(reports: Sequence[OpenIReport], amounts: Amounts, *, seed: int, rules: RuleLabeler) -> Pools:
+    """The three pools, each sentence once."""
+    read = sentences_of(reports)
+    swapped = swapped_sentences(read, amounts.swapped, seed=seed, rules=rules)
+    made = (sentence for text in _generated(amounts.generated // 5, seed=seed) for sentence in cut(text))
+    return Pools(read, list(dict.fromkeys(swapped)), list(dict.fromkeys(made)))
 
 
 def short_texts(
     reports: Sequence[OpenIReport], amounts: Amounts, *, seed: int, rules: RuleLabeler
 ) -> Iterator[tuple[str, str]]:
-    """(id, text) of texts of one or two sentences, a quarter of them generated: what is learned first."""
-    made = [sentence for text in _generated(amounts.generated, seed=seed) for sentence in cut(text)]
-    own = sentences_of(reports)
-    for source, sentences, n in (
-        ("read", own, amounts.short * 3 // 4),
-        ("made", list(dict.fromkeys(made)), amounts.short // 4),
-    ):
-        texts = recombined(sentences, n, most=2, seed=seed, rules=rules)
+    """(id, text) of texts of one or two sentences, a third of each pool: what is learned first."""
+    pools = pools_of(reports, amounts, seed=seed, rules=rules)
+    for source, sentences in pools._asdict().items():
+        texts = recombined(sentences, amounts.short // 3, most=2, seed=seed, rules=rules)
         yield from ((f"{source}-{number}", text) for number, text in enumerate(texts))
 
 
@@ -95,13 +113,37 @@ def whole_texts(
     reports: Sequence[OpenIReport], amounts: Amounts, *, seed: int, rules: RuleLabeler
 ) -> Iterator[tuple[str, str]]:
     """(id, text) of reports as they stand, recombined ones and generated ones: what is learned then."""
-    sources = {
-        "own": own_texts(reports),
-        "recombined": recombined(
-            sentences_of(reports), amounts.recombined, most=MOST_SENTENCES, seed=seed, rules=rules
-        ),
-        "generated": _generated(amounts.generated, seed=seed),
+    yield from _named(
+        own=own_texts(reports),
+        **_recombined(reports, amounts, amounts.recombined, seed=seed, rules=rules),
+        generated=_generated(amounts.generated, seed=seed),
+    )
+
+
+def last_texts(
+    reports: Sequence[OpenIReport], amounts: Amounts, *, seed: int, rules: RuleLabeler
+) -> Iterator[tuple[str, str]]:
+    """(id, text) of reports as they stand, each twice, and recombined ones: what is learned last."""
+    yield from _named(
+        own=own_texts(reports),
+        again=own_texts(reports),
+        **_recombined(reports, amounts, amounts.last, seed=seed + 2, rules=rules),
+    )
+
+
+def _recombined(
+    reports: Sequence[OpenIReport], amounts: Amounts, n: int, *, seed: int, rules: RuleLabeler
+) -> dict[str, Iterator[str]]:
+    """Texts of up to six sentences, half of them with words swapped in some."""
+    pools = pools_of(reports, amounts, seed=seed, rules=rules)
+    both = [*pools.read, *pools.swapped]
+    return {
+        "recombined": recombined(pools.read, n // 2, most=MOST_SENTENCES, seed=seed, rules=rules),
+        "swapped": recombined(both, n // 2, most=MOST_SENTENCES, seed=seed + 1, rules=rules),
     }
+
+
+def _named(**sources: Iterator[str]) -> Iterator[tuple[str, str]]:
     for source, texts in sources.items():
         yield from ((f"{source}-{number}", text) for number, text in enumerate(texts))
 
