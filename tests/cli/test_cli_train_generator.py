@@ -39,7 +39,7 @@ def test_both_stages_say_how_it_went_and_where_everything_is(tmp_path: Path) -> 
     assert code == 0, err
     assert "Dev reports of the model that was kept" in out
     assert "most frequent sentences" in out
-    assert "1 images could not be read" in out
+    assert "1 image could not be read" in out
     assert "generated:" in out
     assert "the report 'empty' earns" in err
     code, out, err = run(

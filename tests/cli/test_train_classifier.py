@@ -46,7 +46,7 @@ def test_a_whole_run_says_how_it_went_and_where_everything_is(tmp_path: Path) ->
     assert "AUROC" in out
     assert "Average precision" in out
     assert "Temperature" in out
-    assert "1 images could not be read" in out
+    assert "1 image could not be read" in out
     assert "time waiting for images" in out
     assert "images of 21 patients to learn from" in err or "to learn from" in err
     page = (tmp_path / "run" / "page" / "index.html").read_text(encoding="utf-8")

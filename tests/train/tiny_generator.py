@@ -56,7 +56,10 @@ def tiny_generator(folder: Path, output: str | Path = "run", **choices: Any) -> 
 
 def second(folder: Path, output: str | Path, **choices: Any) -> GeneratorTraining:
     """The stage of rewards, from the generator that learned by likelihood in `folder`."""
-    own = {"stage": "reinforce", "init": folder / "likelihood" / "model", "learning_rate": 1e-3}
+    own: dict[str, Any] = {
+        "stage": "reinforce", "init": folder / "likelihood" / "model", "learning_rate": 1e-3, "schedule": "constant",
+        "warmup": 0.0, "temperature": 1.0,
+    }  # fmt: skip
     return tiny_generator(folder, output, **{**own, **choices})
 
 
