@@ -104,9 +104,12 @@ def short_texts(
 ) -> Iterator[tuple[str, str]]:
     """(id, text) of texts of one or two sentences, a third of each pool: what is learned first."""
     pools = pools_of(reports, amounts, seed=seed, rules=rules)
-    for source, sentences in pools._asdict().items():
-        texts = recombined(sentences, amounts.short // 3, most=2, seed=seed, rules=rules)
-        yield from ((f"{source}-{number}", text) for number, text in enumerate(texts))
+    yield from _named(
+        **{
+            source: recombined(sentences, amounts.short // 3, most=2, seed=seed, rules=rules)
+            for source, sentences in pools._asdict().items()
+        }
+    )
 
 
 def whole_texts(
