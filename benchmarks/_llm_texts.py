@@ -76,10 +76,10 @@ class Amounts(NamedTuple):
     swapped words, and texts of up to six sentences in the last stage.
     """
 
-    short: int = 120_000
-    recombined: int = 50_000
-    generated: int = 50_000
-    swapped: int = 60_000
+    short: int = 45_000
+    recombined: int = 60_000
+    generated: int = 40_000
+    swapped: int = 100_000
     last: int = 14_000
 
 

@@ -55,15 +55,9 @@ SHAPE = SmallModel(
     layers=4, hidden=160, attention_heads=4, key_heads=2, intermediate=448, pieces=3000, context=1024
 )
 STAGES: dict[str, dict[str, Any]] = {
-    "short": {
-        "batch_size": 32,
-        "learning_rate": 1.5e-3,
-        "epochs": 2,
-        "precision": "bf16",
-        "architecture": SHAPE,
-    },
-    "whole": {"batch_size": 24, "learning_rate": 1.2e-3, "epochs": 2, "precision": "bf16"},
-    "last": {"batch_size": 24, "learning_rate": 6e-4, "epochs": 2, "precision": "bf16"},
+    "short": {"epochs": 1, "precision": "bf16", "architecture": SHAPE},
+    "whole": {"epochs": 1, "precision": "bf16"},
+    "last": {"epochs": 2, "precision": "bf16", "learning_rate": 1e-3},
 }
 """Choices of `hilum train llm`, one stage after the other."""
 TEXTS = {"short": short_texts, "whole": whole_texts, "last": last_texts}

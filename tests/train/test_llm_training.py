@@ -133,6 +133,35 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     assert all(one is True for one in loaded_as)
 
 
+def test_adamw_too_goes_on_to_the_same_bytes(files: Path, tmp_path: Path) -> None:
+    config = replace(tiny_llm(files, optimizer="adamw"), output=tmp_path / "run")
+    train_llm(replace(config, output=tmp_path / "whole"))
+    with pytest.raises(Killed):
+        train_llm(config, progress=killed_at(7))
+    train_llm(config)
+    assert weights(config.output) == weights(tmp_path / "whole")
+    assert weights(config.output) != weights(files / "whole")  # those of Muon
+
+
+def test_the_dev_rows_are_drawn_from_the_whole_dev_side(files: Path, tmp_path: Path) -> None:
+    every = tiny_llm(files, dev_share=0.5, output="unused", threads=1)
+    seen: list[list[str]] = []
+
+    def look(model: Any, tokenizer: Any, dev: Any, **_: Any) -> dict[str, float | None]:
+        seen.append([question.messages[-1].content for question in dev.questions])
+        return {"dev_loss": 0.0, "accuracy": 0.5, "weighted_f1": 0.5}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hilum.train._llm_follow.dev_scores", look)
+        for seed in (0, 1):
+            train_llm(replace(every, seed=seed, epochs=1, dev_rows=10, output=tmp_path / str(seed)))
+        train_llm(replace(every, epochs=1, dev_rows=100, output=tmp_path / "all"))
+    drawn, _, whole = seen
+    assert len(drawn) == 10
+    assert drawn == [text for text in whole if text in set(drawn)]
+    assert drawn != whole[:10]
+
+
 def test_signals_of_the_system(files: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(HERE / "kill_llm.py"), str(files), str(tmp_path / "run")]
     killed = subprocess.run([*command, "7", str(int(signal.SIGKILL))], check=False, capture_output=True)

@@ -59,8 +59,16 @@ Accumulation = Annotated[
 ]
 LearningRate = Annotated[
     float | None,
-    typer.Option("--lr", "--learning-rate", metavar="RATE", help="Learning rate.", show_default="1e-4; mini 1e-3"),
+    typer.Option("--lr", "--learning-rate", metavar="RATE", help="Learning rate.", show_default="1e-4; mini 3e-3"),
 ]  # fmt: skip
+Optimizer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="adamw, or muon for a model from scratch: it learns several times faster (torch 2.9).",
+        show_default="adamw; mini muon",
+    ),
+]
 Warmup = Annotated[
     float | None,
     typer.Option(metavar="SHARE", help="Share of the steps that warm up.", show_default="0; mini 0.05"),

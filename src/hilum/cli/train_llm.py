@@ -38,6 +38,7 @@ def train_llm_command(
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,
     accumulation: options.Accumulation = None,
+    optimizer: options.Optimizer = None,
     lr: options.LearningRate = None,
     warmup: options.Warmup = None,
     max_tokens: options.MaxTokens = None,
@@ -73,9 +74,9 @@ def train_llm_command(
             raise typer.BadParameter("is needed for a training", param_hint="--output")
         result = train_llm(
             recipe, output, **data, model=model, architecture=architecture, lora=lora, merge=merge, epochs=epochs,
-            batch_size=batch_size, accumulation=accumulation, learning_rate=lr, warmup=warmup, max_tokens=max_tokens,
-            batches=batches, answers=answers, keep=keep, precision=precision, device=device, threads=threads,
-            save_every=save_every, fresh=fresh, progress=meter.update, tell=meter.tell,
+            batch_size=batch_size, accumulation=accumulation, optimizer=optimizer, learning_rate=lr, warmup=warmup,
+            max_tokens=max_tokens, batches=batches, answers=answers, keep=keep, precision=precision, device=device,
+            threads=threads, save_every=save_every, fresh=fresh, progress=meter.update, tell=meter.tell,
         )  # fmt: skip
     show_llm(result)
     if not result.finished:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import accelerate
+import numpy as np
 import peft
 import torch
 import trl
@@ -19,6 +20,7 @@ from accelerate.state import AcceleratorState, PartialState
 
 import datasets
 from hilum.core.errors import InputError, ResumeError
+from hilum.core.rng import rng_for
 from hilum.labelers._llm_card import LlmCard, save_card
 from hilum.labelers._prompt import Prompt, load_prompt
 from hilum.train._folder import MODEL, RunFolder, begin_run, opened
@@ -139,7 +141,8 @@ def _prepare(config: LlmTraining, folder: RunFolder, state: Any, *, tell: Callab
         )
     for note in notes:
         tell(note)
-    side = _dev_side(dev.take(scored.places[: config.dev_rows]), scored.rows[: config.dev_rows], prompt)
+    drawn = np.sort(rng_for(config.seed, "dev rows").permutation(len(scored.rows))[: config.dev_rows])
+    side = _dev_side(dev.take([scored.places[i] for i in drawn]), [scored.rows[i] for i in drawn], prompt)
     card = LlmCard(prompt, rows.vocabulary, config.section)
     return _Prepared(begin, learned.rows, side, prompt, card, tuple(notes))
 
@@ -229,6 +232,7 @@ def _trainer(config: LlmTraining, prepared: _Prepared, state: Any, *, steps: int
         data_collator=None if packed else Collator(pad=int(begin.tokenizer.pad_token_id), alone=alone),
         peft_config=_lora(config),
         order=order,
+        muon=config.optimizer == "muon",
     )
     trainer.remove_callback(_printer())
     return trainer

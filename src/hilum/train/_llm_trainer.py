@@ -22,6 +22,7 @@ from hilum.train.batches import epoch_batches
 from hilum.train.checkpoints import write_json
 from hilum.train.llm_data import TokenRow
 from hilum.train.losses import IGNORED
+from hilum.train.muon import MuonWithAdamW, matrices_and_others
 
 SEAL = "sealed.json"
 TOKENS = "tokens_in_batch"
@@ -133,8 +134,9 @@ def learn_marked_alone(model: Any) -> None:
 class LlmTrainer(_Trainer):  # type: ignore[misc]
     """`order` gives the rows of each epoch; `before_seal` is called before a checkpoint counts, for the log's size."""
 
-    def __init__(self, *, order: RowOrder, **choices: Any) -> None:
+    def __init__(self, *, order: RowOrder, muon: bool = False, **choices: Any) -> None:
         self.order = order
+        self._muon = muon
         self.tokens = 0
         self.before_seal: Callable[[], int] = lambda: 0
         super().__init__(**choices)
@@ -146,6 +148,15 @@ class LlmTrainer(_Trainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ARG002
         return self.order
+
+    def create_optimizer(self, *given: Any) -> Any:
+        """AdamW by transformers, or Muon beside AdamW."""
+        if not self._muon:
+            return super().create_optimizer(*given)
+        sides = matrices_and_others(self.model)
+        choices = {"lr": self.args.learning_rate, "weight_decay": self.args.weight_decay}
+        self.optimizer: Any = MuonWithAdamW(*sides, **choices)
+        return self.optimizer
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

@@ -54,8 +54,8 @@ class Plan(NamedTuple):
         c = self.config
         said = [
             (
-                f"model of {parameters:,} parameters, {self.rows:,} reports, {c.epochs} epochs, learning rate "
-                f"{c.learning_rate:g} ({c.schedule})"
+                f"model of {parameters:,} parameters, {self.rows:,} reports, {c.epochs} epochs, {c.optimizer}, "
+                f"learning rate {c.learning_rate:g} ({c.schedule})"
             ),
             (
                 f"effective batch: {c.batch_size} reports x {c.accumulation} passes x {self.processes} devices = "

@@ -20,6 +20,9 @@ BATCHES = ("by-length", "shuffled", "packed")
 ANSWERS = ("in-turn", "alone")
 """Findings of a row one after the other, in an order drawn per row; or each right behind the prompt, apart."""
 
+OPTIMIZERS = ("adamw", "muon")
+"""Muon is for the matrices of hidden layers; the rest learns by AdamW beside it (`train.muon`)."""
+
 KEEP = ("last", "best")
 """Weights after the last epoch, or after the one with the best dev score."""
 
@@ -54,8 +57,8 @@ class LlmTraining:
     folder or hub id of an instruction-tuned model, also of an earlier training; without it, `architecture` is made
     from scratch. `vocabulary` and `prompt` are shipped names or TOML files. `batch_size` is rows per device and
     pass, `accumulation` passes per step. `warmup` is a share of all steps. `max_tokens` None is the context of the
-    model. `dev_rows` of the dev side, at most, are labeled after each epoch. `merge` adds a LoRA adapter to the
-    weights at the end.
+    model. `dev_rows` of the dev side, at most, drawn by the seed, are scored after each epoch. `merge` adds a LoRA
+    adapter to the weights at the end.
     """
 
     recipe: str
@@ -78,6 +81,7 @@ class LlmTraining:
     epochs: int = 5
     batch_size: int = 2
     accumulation: int = 2
+    optimizer: str = "adamw"
     learning_rate: float = 1e-4
     schedule: str = "linear"
     warmup: float = 0.0
@@ -98,8 +102,8 @@ class LlmTraining:
         check_known((
             ("section choice", self.section, SECTION_CHOICES), ("way of batching", self.batches, BATCHES),
             ("way of answering in training", self.answers, ANSWERS), ("schedule", self.schedule, SCHEDULES),
-            ("choice of weights", self.keep, KEEP), ("precision", self.precision, PRECISIONS),
-            ("device", self.device, DEVICES),
+            ("optimizer", self.optimizer, OPTIMIZERS), ("choice of weights", self.keep, KEEP),
+            ("precision", self.precision, PRECISIONS), ("device", self.device, DEVICES),
         ))  # fmt: skip
         check_least(self, (
             ("epochs", 1), ("batch_size", 1), ("accumulation", 1), ("dev_rows", 1), ("save_every", 1),
