@@ -284,7 +284,7 @@ def test_packed_rows_do_not_see_each_other(files: Path, loaded: tuple[Any, Any])
         for begin, end in itertools.pairwise(starts):
             ids = made["input_ids"][0, begin:end]
             row = alone.pop(tuple(ids.tolist()))
-            assert labels[0, begin + 1 : end].tolist() == row.labels[1:]
+            assert labels[0, begin + 1 : end].tolist() == row.labels[1:].tolist()
             torch.testing.assert_close(together[begin:end], model(ids[None]).logits[0], atol=1e-5, rtol=0)
     assert not alone
 
@@ -304,7 +304,7 @@ def test_an_answer_that_stands_alone_is_what_the_labeler_asks(files: Path, loade
             for finding in FINDINGS:
                 asked = item_ids(tokenizer, finding)
                 begin = next(
-                    i for i in range(len(before), len(row.ids)) if tuple(row.ids[i : i + len(asked)]) == asked
+                    i for i in range(len(before), len(row.ids)) if tuple(row.ids[i : i + len(asked)].tolist()) == asked
                 )
                 expected = model(torch.tensor([[*before, *asked]])).logits[0, -1]
                 found = together[place, begin + len(asked) - 1]

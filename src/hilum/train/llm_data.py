@@ -57,11 +57,11 @@ class InstructionRows:
 
 
 class TokenRow(NamedTuple):
-    """One row as tokens: `labels` are ids to be learned or IGNORED, `lines` 0 for the prompt, then 1, 2..."""
+    """One row as tokens [T]: `labels` are ids to be learned or IGNORED, `lines` 0 for the prompt, then 1, 2..."""
 
-    ids: list[int]
-    labels: list[int]
-    lines: list[int]
+    ids: npt.NDArray[np.int32]
+    labels: npt.NDArray[np.int32]
+    lines: npt.NDArray[np.int16]
 
 
 def vocabulary_for(name: str) -> Vocabulary:
@@ -238,6 +238,8 @@ def encode_rows(
             ]
             belongs += [number] * len(line.ids)
         if max_tokens is None or len(ids) <= max_tokens:
-            found.append(TokenRow(ids, labels, belongs))
+            found.append(
+                TokenRow(np.array(ids, np.int32), np.array(labels, np.int32), np.array(belongs, np.int16))
+            )
             places.append(place)
     return Encoded(found, places, len(rows) - len(found))
