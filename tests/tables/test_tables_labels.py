@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilum.core.errors import InputError, UnknownNameError
+from hilum.core.matrix import LEFT_OUT
 from hilum.core.vocabulary import CHEXPERT14, COLUMN_ORDERS, CSV_CODES, NIH14, State
 from hilum.tables.labels import (
     LabelFile,
@@ -252,6 +253,30 @@ def test_an_output_of_hilum_label_is_a_label_file_with_texts_and_status(tmp_path
     assert "1 row has the status 'unreadable'" in file.notes
     assert read_labels(path, texts=False).texts is None
     assert read_labels(path, text_column="id").texts == ("1", "2", "3")
+
+
+def test_what_a_labeler_left_empty_is_no_blank_when_it_is_asked_for(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "id,Edema,Fracture,abstained,status\na,1,,Fracture,labeled\nb,,,,failed\nc,,0,,labeled\n"
+        "d,,,Edema; Fracture,labeled\ne,,,,empty\nf,,1,,cut\ng,,,Edema,my own word\n",
+    )
+    plain = read_labels(path)
+    assert states(plain, "Edema") == [P, B, B, B, B, B, B]
+    assert "4 labels were too doubtful to be given (column 'abstained')" in plain.notes
+    assert "1 row has the status 'failed'" in plain.notes
+    known = read_labels(path, left_out=True)
+    assert known.notes == plain.notes
+    assert known.matrix.column("Edema").tolist() == [P, LEFT_OUT, B, LEFT_OUT, LEFT_OUT, B, LEFT_OUT]
+    assert known.matrix.column("Fracture").tolist() == [LEFT_OUT, LEFT_OUT, N, LEFT_OUT, LEFT_OUT, P, B]
+
+
+def test_columns_of_the_same_name_before_those_of_hilum_are_not_read(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "id,status,abstained,Edema,abstained_hilum,status_hilum\na,failed,Edema,,,labeled\nb,ok,,,Edema,failed\n",
+    )
+    assert read_labels(path, left_out=True).matrix.column("Edema").tolist() == [B, LEFT_OUT]
 
 
 def test_columns_that_hilum_added_are_read_by_suffix(tmp_path: Path) -> None:

@@ -70,6 +70,22 @@ def test_rows_without_image_or_without_label_are_counted(tmp_path: Path) -> None
     assert "1 image without any label was left out" in found.notes
 
 
+def test_what_a_labeler_gave_no_label_is_not_learned_as_negative(tmp_path: Path) -> None:
+    config = tiny_classifier(tmp_path)
+    rows = invented_rows(60)
+    labels = tmp_path / "labels.csv"
+    with labels.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Path", *FINDINGS, "abstained", "status"])
+        writer.writerow([rows[0][0], 1, "", "", FINDINGS[1], "labeled"])
+        writer.writerow([rows[1][0], "", "", "", "", "failed"])
+        writer.writerow([rows[2][0], "", 0, "", "", "labeled"])
+    found = read_table(tmp_path / "images.csv", replace(config, labels=labels))
+    assert found.ids == (rows[0][0], rows[2][0])
+    assert found.states_NF[0].tolist() == [State.POSITIVE, LEFT_OUT, State.BLANK]
+    assert "1 image without any label was left out" in found.notes
+
+
 def test_labels_of_another_file_are_joined_by_key(tmp_path: Path) -> None:
     config = tiny_classifier(tmp_path)
     rows = invented_rows(60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from hilum.train._llm_trainer import Collator, mask_of_lines, positions_of_lines
 from hilum.train.byte_pairs import CHATML, SPECIAL, byte_pairs, count_chunks, write_chat_tokenizer
 from hilum.train.llm import sides_of, write_instructions
 from hilum.train.llm_config import Lora
-from hilum.train.llm_data import encode_rows, read_instructions, write_instances
+from hilum.train.llm_data import chosen_lines, encode_rows, read_instructions, write_instances
 from hilum.train.losses import IGNORED
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
@@ -94,6 +95,30 @@ def test_instances_leave_out_what_is_put_aside(tmp_path: Path) -> None:
     assert any(f"{len(dev)} reports are put aside" in line for line in told)
     write_instructions(config, tmp_path / "b.jsonl")
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+
+
+def test_what_has_no_label_is_not_asked_for(tmp_path: Path, tokenizer: Any) -> None:
+    header = ["id", "text", *FINDINGS, "abstained", "status"]
+    path = write_csv(
+        tmp_path / "both.csv",
+        header,
+        [
+            ["a", "Edema.", 1, "", "", f"{FINDINGS[1]}; {FINDINGS[2]}", "labeled"],
+            ["b", "Perhaps.", "", "", "", "", "failed"],
+            ["c", "No edema.", 0, "", 1, "", "labeled"],
+        ],
+    )
+    config = replace(tiny_llm(tmp_path, labels=path), reports=path, dev_share=0.0, keep="last")
+    rows = read_instructions(config)
+    assert rows.ids == ("a", "c")
+    assert "1 report was not labeled (column status) and left out" in rows.notes
+    assert "2 labels were too doubtful to be given (column abstained) and not learned" in rows.notes
+    assert [name for _, _, name, _ in chosen_lines(rows, 0, PROMPT, seed=0)] == [FINDINGS[0]]
+    first, second = encode_rows(rows, PROMPT, tokenizer, seed=0, max_tokens=None).rows
+    assert (max(first.lines), max(second.lines)) == (1, 3)
+    write_instances(tmp_path / "a.jsonl", rows, PROMPT, seed=0)
+    [one, _] = (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(one)["labels"] == {FINDINGS[0]: "positive"}
 
 
 def test_a_row_that_is_too_long_is_left_out_whole(tmp_path: Path, tokenizer: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tiny_training import FINDINGS, tiny_config, write_csv, write_files, write_soft
 
 from hilum.core.errors import InputError
+from hilum.core.matrix import LEFT_OUT
 from hilum.core.vocabulary import State
 from hilum.models.encoder_spec import chexbert_spec
 from hilum.train._start import spec_of
@@ -85,6 +86,35 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     assert "1 reports without text were left out" in told
     assert "1 reports with nothing in the section 'findings' were left out" in told
     assert "Edema, Pneumonia, Pleural Effusion: all labels are the same" in told
+
+
+HEADS = ("states", "presence")
+
+
+@pytest.mark.parametrize("heads", HEADS)
+def test_what_a_labeler_gave_no_label_is_not_learned_as_blank(tmp_path: Path, heads: str) -> None:
+    rows: list[list[object]] = [
+        ["a", "Edema.", 1, "", "", "Pneumonia", "labeled"],
+        ["b", "Perhaps.", "", "", "", "", "failed"],
+        ["c", "No edema.", 0, "", 1, "", "labeled"],
+    ]
+    config = one_file(tmp_path, rows, header=[*HEADER, "abstained", "status"], heads=heads)
+    [found] = rows_of(config)
+    assert found.texts == ("Edema.", "No edema.")
+    assert found.targets_NF[0, 1] == IGNORED
+    assert (found.targets_NF == IGNORED).sum() == 1
+    assert found.states_NF is not None
+    assert found.states_NF[0, 1] == LEFT_OUT
+    assert (found.states_NF == LEFT_OUT).sum() == 1
+    assert "1 report was not labeled (column status) and left out" in found.notes
+    assert "1 label was too doubtful to be given (column abstained) and not learned" in found.notes
+
+
+def test_a_file_without_rows_is_told_as_such(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path)
+    write_csv(config.reports, ["id", "text"], [])
+    with pytest.raises(InputError, match="has no reports"):
+        rows_of(config)
 
 
 def test_repeated_keys_must_agree(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from hilum.labelers import Labeler, get_labeler, labeler_options, traits_of
 from hilum.models.decoding import BEAM, SAMPLE, Decoding
 from hilum.models.report_generator import LoadedGenerator, load_generator
 from hilum.models.write_reports import ReportWriter, WrittenReport, write_reports
+from hilum.tables._label_own import ABSTAINED_JOIN
 from hilum.tables.columns import unique_columns
 from hilum.tables.write import encode_rows, utf8
 
@@ -197,7 +198,7 @@ class GenerateWork:
         rows = []
         for (_, item), report, done in zip(places, reports, labels, strict=True):
             told = [
-                *(["; ".join(abstained(done.labels)) or None] if traits.abstains else []),
+                *([ABSTAINED_JOIN.join(abstained(done.labels)) or None] if traits.abstains else []),
                 *([done.problem or None] if traits.problems else []),
             ]
             numbers = (round(report.log_probability, _LOG_DIGITS), round(report.word_probability, _DIGITS))

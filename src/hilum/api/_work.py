@@ -15,6 +15,7 @@ from hilum.api._reports import Given, Labeled, Reading, label_reports
 from hilum.core.records import Labels, RowStatus
 from hilum.core.vocabulary import CSV_CODES, State
 from hilum.labelers import Labeler, ModelLabels, get_labeler
+from hilum.tables._label_own import ABSTAINED_JOIN
 from hilum.tables.source import InputRow
 from hilum.tables.write import encode_rows, utf8
 from hilum.text.sections import SectionCoverage
@@ -116,7 +117,7 @@ class RowWork:
             values = labels.probabilities or (None,) * len(labels.states)
             more += [None if p is None or math.isnan(p) else round(p, _DIGITS) for p in values]
         if self.abstained:
-            more.append("; ".join(abstained(labels)) or None)
+            more.append(ABSTAINED_JOIN.join(abstained(labels)) or None)
         if self.problems:
             more.append(done.problem or None)
         return (*before, *more, status)

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from hilum.core.errors import InputError
-from hilum.core.matrix import LabelMatrix, ProbabilityMatrix
-from hilum.core.records import RowStatus
+from hilum.core.matrix import LEFT_OUT, LabelMatrix, ProbabilityMatrix
 from hilum.core.vocabulary import CSV_CODES, Vocabulary
 from hilum.tables._label_cells import BAD, BadCells, StateCodes, as_number, key_text
 from hilum.tables._label_columns import (
@@ -25,6 +24,7 @@ from hilum.tables._label_columns import (
     listed,
     shipped_matches,
 )
+from hilum.tables._label_own import OwnColumns
 from hilum.tables._label_rows import Table, counted, open_table
 from hilum.tables.columns import column_key
 from hilum.tables.detect import open_reports
@@ -46,7 +46,6 @@ ALLOWED_LABELS = ", ".join(
 )
 """What a cell of a label file may hold, in words."""
 
-_STATUSES = frozenset(status.value for status in RowStatus)
 _EXAMPLES = 3
 
 
@@ -91,6 +90,7 @@ def read_labels(
     text_column: str | None = None,
     texts: bool = True,
     suffix: str = "",
+    left_out: bool = False,
 ) -> LabelFile:
     """The labels in a csv, tsv, jsonl (also .gz) or parquet file.
 
@@ -99,6 +99,9 @@ def read_labels(
     are understood). The ids come from column `key`, else from the first of KEY_COLUMNS that is there; texts,
     unless `texts` is False, from `text_column`, else from the first of TEXT_COLUMNS. `suffix` reads columns
     called finding + suffix. Findings are in the order of the file; ids may repeat, which is noted.
+
+    What `hilum label` left empty is no blank: rows whose status says that they have no labels, and cells that are
+    named in the column `abstained`. They are noted, and LEFT_OUT in place of blank with `left_out`.
 
     Raises InputError, with row, column and value, for any cell that is no label, and when the columns cannot
     be told for sure.
@@ -111,12 +114,14 @@ def read_labels(
         if texts
         else None
     )
-    status = _status_place(table)
-    extras: dict[int, list[Any]] = {i: [] for i in (place, text, status) if i is not None}
+    own = OwnColumns(table)
+    extras: dict[int, list[Any]] = {i: [] for i in (place, text, *own.places) if i is not None}
     states_NF, notes = _read_states(table, layout, extras)
     ids = _ids(extras[place]) if place is not None else ()
-    notes = [*table.notes, *layout.notes, *notes, *_key_notes(table, place, ids)]
-    notes += _status_notes(extras[status]) if status is not None else []
+    empty_NF, told = own.empty(extras, layout.findings, states_NF)
+    notes = [*table.notes, *layout.notes, *notes, *_key_notes(table, place, ids), *told]
+    if left_out:
+        states_NF = np.where(empty_NF, LEFT_OUT, states_NF).astype(np.int8)
     return LabelFile(
         LabelMatrix(name or Path(path).name, layout.vocabulary, layout.findings, ids, states_NF),
         table.columns[place] if place is not None and ids else None,
@@ -276,19 +281,6 @@ def _key_notes(table: Table, place: int | None, ids: Sequence[str]) -> list[str]
         some = ", ".join(f"{one!r} {n} times" for one, n in repeated[:_EXAMPLES])
         notes.append(f"{counted(len(repeated), 'key occurs', 'keys occur')} more than once ({some})")
     return notes
-
-
-def _status_place(table: Table) -> int | None:
-    """Place of the last column called status, as `hilum label` writes it."""
-    places = [i for i, header in enumerate(table.headers) if header in ("status", "status_hilum")]
-    return places[-1] if places else None
-
-
-def _status_notes(cells: Sequence[Any]) -> list[str]:
-    counts = Counter(cell for cell in cells if cell in _STATUSES and cell != RowStatus.LABELED)
-    return [
-        f"{counted(n, 'row has', 'rows have')} the status {status!r}" for status, n in sorted(counts.items())
-    ]
 
 
 def _text(cell: Any) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hilum.core.matrix import LEFT_OUT
 from hilum.core.vocabulary import State
 from hilum.metrics.labels import macro, weighted_state_f1
 from hilum.models.engine import Question
@@ -68,7 +69,7 @@ def dev_scores(
     f1 = float(macro(weighted_state_f1(dev.states_NF, chosen_NF, SCORED)))
     return {
         "dev_loss": loss,
-        "accuracy": float((chosen_NF == dev.states_NF).mean()),
+        "accuracy": float((chosen_NF == dev.states_NF)[dev.states_NF != LEFT_OUT].mean()),
         "weighted_f1": None if np.isnan(f1) else f1,
     }
 

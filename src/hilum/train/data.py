@@ -17,6 +17,7 @@ from hilum.core.errors import InputError, UnknownNameError
 from hilum.core.matrix import LEFT_OUT, LabelMatrix, ProbabilityMatrix
 from hilum.core.vocabulary import SHIPPED, State
 from hilum.models.encoder_spec import EncoderSpec
+from hilum.tables._label_rows import counted
 from hilum.tables.columns import section_of_column
 from hilum.tables.detect import open_reports
 from hilum.tables.labels import ReportTexts, read_labels, read_probabilities, read_reports_by_key
@@ -124,7 +125,9 @@ def _read_step(
         pairs, notes = _by_row(reports, matrix, labels_path)
     else:
         pairs, notes = _by_key(reports, matrix, key, labels_path)
+    pairs, unlabeled = _labeled(pairs, matrix)
     pairs, texts, dropped = _texts(reports, pairs, config, spec)
+    dropped = [*unlabeled, *dropped]
     values_NF, missing = _values(matrix.take([b for _, b in pairs]), spec, labels_path)
     if not pairs:
         raise InputError(
@@ -162,7 +165,7 @@ def _read_matrix(
     if soft:
         probabilities = read_probabilities(path, vocabulary=config.vocabulary, key=key)
         return probabilities.matrix, probabilities.key
-    labels = read_labels(path, vocabulary=config.vocabulary, key=key, texts=False)
+    labels = read_labels(path, vocabulary=config.vocabulary, key=key, texts=False, left_out=True)
     return labels.matrix, labels.key
 
 
@@ -206,6 +209,8 @@ def _by_key(
     reports: _Reports, matrix: LabelMatrix | ProbabilityMatrix, key: str | None, path: Path
 ) -> tuple[list[tuple[int, int]], list[str]]:
     read = reports.read
+    if not read.texts:
+        raise InputError(f"{reports.where} has no reports. Next step: check how it was written.")
     if not read.ids or not matrix.ids:
         lacking = reports.where if not read.ids else str(path)
         raise InputError(
@@ -228,6 +233,24 @@ def _by_key(
     if len(b) > len(shared):
         notes.append(f"{len(b) - len(shared):,} rows of labels have no report and were left out")
     return [(a[one], b[one]) for one in shared], notes
+
+
+def _labeled(
+    pairs: Sequence[tuple[int, int]], matrix: LabelMatrix | ProbabilityMatrix
+) -> tuple[list[tuple[int, int]], list[str]]:
+    """The pairs whose row of labels has any, and notes on rows and cells that a labeler gave no label."""
+    if not isinstance(matrix, LabelMatrix):
+        return list(pairs), []
+    none_NF = matrix.states_NF == LEFT_OUT
+    kept = [pair for pair in pairs if not none_NF[pair[1]].all()]
+    notes = []
+    if lost := len(pairs) - len(kept):
+        said = counted(lost, "report was", "reports were")
+        notes.append(f"{said} not labeled (column status) and left out")
+    if cells := int(none_NF[[b for _, b in kept]].sum()):
+        said = counted(cells, "label was", "labels were")
+        notes.append(f"{said} too doubtful to be given (column abstained) and not learned")
+    return kept, notes
 
 
 def _places(ids: Sequence[str], content: Sequence[object], where: str) -> dict[str, int]:
@@ -312,20 +335,22 @@ def _targets(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int8] | None]:
     if config.soft:
         return values_NF.astype(np.float32), None
-    if not np.any(values_NF != State.BLANK):
+    if not np.any((values_NF != State.BLANK) & (values_NF != LEFT_OUT)):
         raise InputError(
             f"{path}: every label is blank, so there is nothing to learn. Next step: check its columns."
         )
     states_NF = values_NF.astype(np.int8)
+    none_NF = states_NF == LEFT_OUT
     if config.heads == "presence":
-        binary_NF = LabelMatrix("", SHIPPED[config.vocabulary], spec.findings, (), states_NF).binary(
-            config.policy
-        )
+        known_NF = np.where(none_NF, State.BLANK, states_NF).astype(np.int8)
+        matrix = LabelMatrix("", SHIPPED[config.vocabulary], spec.findings, (), known_NF)
+        binary_NF = np.where(none_NF, LEFT_OUT, matrix.binary(config.policy))
         targets_NF = np.where(binary_NF == LEFT_OUT, IGNORED, binary_NF.astype(np.int64))
         return targets_NF, np.where(binary_NF == 1, State.POSITIVE, binary_NF).astype(np.int8)
     small_F = np.array([head.classes == 2 for head in spec.heads])
-    states_NF = np.where(small_F & (states_NF != State.POSITIVE), State.BLANK, states_NF).astype(np.int8)
-    return states_NF.astype(np.int64), states_NF
+    other_NF = small_F & (states_NF != State.POSITIVE) & ~none_NF
+    states_NF = np.where(other_NF, State.BLANK, states_NF).astype(np.int8)
+    return np.where(none_NF, IGNORED, states_NF.astype(np.int64)), states_NF
 
 
 def _one_class(targets_NF: npt.NDArray[Any], spec: EncoderSpec, *, soft: bool) -> list[str]:

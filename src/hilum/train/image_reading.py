@@ -61,7 +61,9 @@ def read_table(path: Path, config: ClassifierTraining) -> ImageSet:
     table = read_image_table(path, path_column=config.path_column, patient_column=config.patient_column)
     notes = list(table.notes)
     if config.labels is None:
-        read = read_labels(path, vocabulary=config.vocabulary, key=table.path_column, texts=False)
+        read = read_labels(
+            path, vocabulary=config.vocabulary, key=table.path_column, texts=False, left_out=True
+        )
         matrix, rows = read.matrix, np.arange(len(table.paths))
     else:
         matrix, rows, told = _joined(path, config, table.paths)
@@ -110,7 +112,7 @@ def _joined(
     """Labels of another file, and the row of the table that each is of."""
     where = config.labels
     assert where is not None  # noqa: S101  (asked for by the caller)
-    labels = read_labels(where, vocabulary=config.vocabulary, key=config.key, texts=False)
+    labels = read_labels(where, vocabulary=config.vocabulary, key=config.key, texts=False, left_out=True)
     if labels.key is None:
         raise InputError(
             f"{where} has no key column. Next step: name the column that joins it with --key COLUMN."
@@ -298,7 +300,9 @@ def _with_file(
 ) -> ImageSet:
     where = config.labels
     assert where is not None  # noqa: S101  (asked for by the caller)
-    matrix = read_labels(where, vocabulary=config.vocabulary, key=config.key, texts=False).matrix
+    matrix = read_labels(
+        where, vocabulary=config.vocabulary, key=config.key, texts=False, left_out=True
+    ).matrix
     known = set(matrix.ids)
     keys = [image.id if image.id in known and study.id not in known else study.id for study, image, _ in kept]
     labels, rows, told = join_labels(matrix, keys, where=str(where), images=name)

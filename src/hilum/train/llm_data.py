@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hilum.core.errors import InputError, OutputError
-from hilum.core.matrix import LabelMatrix
+from hilum.core.matrix import LEFT_OUT, LabelMatrix
 from hilum.core.rng import rng_for
 from hilum.core.vocabulary import State, Vocabulary
 from hilum.labelers._lexicon_files import vocabulary_of, vocabulary_stack
@@ -29,7 +29,7 @@ from hilum.train.losses import IGNORED
 
 @dataclass(frozen=True, eq=False)
 class InstructionRows:
-    """Reports with labels: `states_NF` are int8 `State` codes of all findings of `vocabulary`.
+    """Reports with labels: `states_NF` are int8 `State` codes of all findings of `vocabulary`, LEFT_OUT for none.
 
     `ids` are the keys, or numbers of rows where there are none. `groups` are patients, where asked for.
     """
@@ -92,11 +92,12 @@ def read_instructions(config: LlmTraining) -> InstructionRows:
         pairs, notes = data._by_row(reports, matrix, labels_path)
     else:
         pairs, notes = data._by_key(reports, matrix, key, labels_path)
+    pairs, unlabeled = data._labeled(pairs, matrix)
     kept, texts, dropped = _texts(reports.read.texts, [a for a, _ in pairs], config)
     if not kept:
         raise InputError(
             f"{config.reports} and {labels_path}: of {len(reports.read.texts)} reports none has a text to learn from "
-            f"({'; '.join([*notes, *dropped])}). Next step: check --column, --section and --key."
+            f"({'; '.join([*notes, *unlabeled, *dropped])}). Next step: check --column, --section and --key."
         )
     pairs = [pairs[i] for i in kept]
     return InstructionRows(
@@ -105,7 +106,7 @@ def read_instructions(config: LlmTraining) -> InstructionRows:
         tuple(texts),
         _states(matrix.take([b for _, b in pairs]), vocabulary, labels_path),
         None if reports.groups is None else tuple(reports.groups[a] for a, _ in pairs),
-        (*notes, *dropped, *_unused(matrix, vocabulary)),
+        (*notes, *unlabeled, *dropped, *_unused(matrix, vocabulary)),
     )
 
 
@@ -145,10 +146,11 @@ def _states(matrix: LabelMatrix, vocabulary: Vocabulary, path: Path) -> npt.NDAr
             "findings that are there in a file for --vocabulary FILE.toml."
         )
     states_NF = matrix.select(vocabulary.names).states_NF
-    there = np.unique(states_NF)
+    there = np.setdiff1d(states_NF, LEFT_OUT)
     if len(there) < 2:
+        said = State(int(there[0])).name.lower() if len(there) else "missing"
         raise InputError(
-            f"{path}: every label of the {len(matrix):,} reports is {State(int(there[0])).name.lower()}, so there is "
+            f"{path}: every label of the {len(matrix):,} reports is {said}, so there is "
             "nothing to learn. Next step: check its columns and its codes (1, 0, -1, blank)."
         )
     return states_NF
@@ -157,7 +159,10 @@ def _states(matrix: LabelMatrix, vocabulary: Vocabulary, path: Path) -> npt.NDAr
 def chosen_lines(
     rows: InstructionRows, place: int, prompt: Prompt, *, seed: int
 ) -> list[tuple[int, int, str, str]]:
-    """(place of the finding, state, finding, word of the state) of a row's answer, in the order drawn for it."""
+    """(place of the finding, state, finding, word of the state) of a row's answer, in the order drawn for it.
+
+    What has no label is not asked for.
+    """
     order = rng_for(seed, "order", rows.ids[place]).permutation(len(rows.vocabulary))
     return [
         (
@@ -167,6 +172,7 @@ def chosen_lines(
             prompt.words[rows.states_NF[place, f]],
         )
         for f in order
+        if rows.states_NF[place, f] != LEFT_OUT
     ]
 
 
@@ -199,6 +205,7 @@ def _instance(rows: InstructionRows, place: int, prompt: Prompt, *, seed: int) -
         "labels": {
             name: State(int(state)).name.lower()
             for name, state in zip(rows.vocabulary.names, rows.states_NF[place], strict=True)
+            if state != LEFT_OUT
         },
     }
 
