@@ -15,6 +15,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from program import environment, hilum, told
 
+from hilum.api.job import _blank_notes
+from hilum.cli._label_view import _short
+
 REPORTS = """id,report,age
 a,"FINDINGS: Small left pleural effusion.
 IMPRESSION: No pneumothorax.",61
@@ -55,6 +58,27 @@ def test_label_keeps_the_columns_and_adds_findings_and_status(folder):
     assert sorted(p.name for p in folder.iterdir()) == [
         "e.jsonl", "in.csv", "out.csv", "out.csv.provenance.json", "p.html",
     ]  # fmt: skip
+
+
+def test_the_stamp_is_shown_with_its_checksums_cut_and_nothing_else(folder):
+    done = hilum("label", "in.csv", "-o", "out.csv", cwd=folder)
+    made = next(line for line in done.stderr.decode().splitlines() if line.startswith("Made by"))
+    parts = [part.split(" ", 1) for part in made.removeprefix("Made by: ").split(" · ")]
+    record = json.loads((folder / "out.csv.provenance.json").read_text())["labeler"]
+    assert any(key.endswith("sha256") for key, _ in parts)
+    for key, value in parts:
+        assert value == (record[key][:16] if key.endswith("sha256") else record[key])
+    address = _short("endpoint http://127.0.0.1:8000/v1, as the server has it, sha256 " + "0a" * 32)
+    assert address == "endpoint http://127.0.0.1:8000/v1, as the server has it, sha256 " + "0a" * 8
+
+
+def test_labels_that_are_all_blank_are_noted():
+    blank, said = {"positive": 0, "blank": 12}, {"abstained": 1, "blank": 11}
+    assert _blank_notes(12, {"Edema": blank}) == [
+        "every label of the 12 labeled reports is blank. Next step: check the column, the section and the model"
+    ]
+    assert _blank_notes(9, {"Edema": blank}) == []
+    assert _blank_notes(12, {"Edema": blank, "Fracture": said}) == []
 
 
 def test_the_evidence_quotes_the_words_of_the_report(folder):

@@ -225,13 +225,15 @@ def test_image_labels_by_the_mappings_of_the_weights(folder, tmp_path):
 
 def test_a_column_named_for_the_impression_is_read_whole(tmp_path, weights):
     text = "FINDINGS: Mild edema. IMPRESSION: No effusion."
-    outputs = []
+    outputs, told = [], []
     for number, (column, section) in enumerate(
         (("Report Impression", None), ("report", "all"), ("report", None))
     ):
         (tmp_path / "in.csv").write_text(f'{column}\n"{text}"\n')
-        label_file(job(tmp_path, weights, f"{number}.csv", section=section, probabilities=True))
+        done = label_file(job(tmp_path, weights, f"{number}.csv", section=section, probabilities=True))
+        told.append("the model was trained on the section 'impression', and 'all' is read" in done.notes)
         outputs.append(list(rows(tmp_path / f"{number}.csv")[0].values())[1:])
+    assert told == [False, True, False]
     whole, bodies, impression = outputs
     assert whole == list(probabilities(text, weights))
     assert bodies == list(probabilities("Mild edema. No effusion.", weights))

@@ -19,6 +19,7 @@ from hilum.labelers._llm_engine import cache_folder
 from hilum.labelers._prompt import load_prompt
 from hilum.models.engine import Question, Reply
 from hilum.models.fake import FakeEngine
+from hilum.text.sections import select_sections
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
@@ -222,7 +223,34 @@ def test_examples_are_shown_first_and_change_the_stamp(tmp_path):
     assert "few_shot" not in labeler_of(engine).stamp
 
 
+def test_a_report_is_not_shown_its_own_answer(tmp_path):
+    engine = FakeEngine(by_words)
+    path = tmp_path / "shots.csv"
+    path.write_text(
+        'report,Edema,Clear\n"FINDINGS: Edema.\nIMPRESSION: Wet.",1,0\nExample 1.,1,1\n', encoding="utf-8"
+    )
+    labeler = labeler_of(engine, few_shot=path)
+    whole = "FINDINGS: Edema.\nIMPRESSION: Wet."
+    sections = select_sections(whole, "both")
+    for report in (
+        ReportSpans(whole),
+        ReportSpans(whole, sections),
+        ReportSpans("Example 1."),
+        ReportSpans("New."),
+    ):
+        labeler.label_batch([report])
+    shown = [[m.content for m in q.messages if m.role == "user"][:-1] for q in engine.questions]
+    assert [len(one) for one in shown[-4:]] == [1, 1, 1, 2]
+    assert "Example 1." in shown[-4][0]
+    assert "Wet." in shown[-2][0]
+
+
 def test_examples_that_cannot_be_used_are_refused(tmp_path):
+    (tmp_path / "half.csv").write_text(
+        "report,Edema,Clear,abstained,status\nWet.,1,,Clear,labeled\n", encoding="utf-8"
+    )
+    with pytest.raises(InputError, match=r"row 1 is not labeled, or not for every finding"):
+        labeler_of(FakeEngine(by_words), few_shot=tmp_path / "half.csv")
     engine = FakeEngine(by_words)
     with pytest.raises(InputError, match=r"has 17 examples; at most 16"):
         labeler_of(engine, few_shot=few_shot_file(tmp_path, 17))

@@ -143,6 +143,16 @@ def test_adamw_too_goes_on_to_the_same_bytes(files: Path, tmp_path: Path) -> Non
     assert weights(config.output) != weights(files / "whole")  # those of Muon
 
 
+def test_a_model_that_says_nothing_but_blank_is_told(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for f1, said in ((0.0, True), (0.3, False), (None, False)):
+        scores = {"dev_loss": 0.1, "accuracy": 0.5, "weighted_f1": f1}
+        monkeypatch.setattr("hilum.train._llm_follow.dev_scores", lambda *_, s=scores, **__: s)
+        notes = train_llm(replace(tiny_llm(files, epochs=1), output=tmp_path / str(f1))).notes
+        assert any("has not learned the task" in note for note in notes) == said
+
+
 def test_the_dev_rows_are_drawn_from_the_whole_dev_side(files: Path, tmp_path: Path) -> None:
     every = tiny_llm(files, dev_share=0.5, output="unused", threads=1)
     seen: list[list[str]] = []
@@ -304,7 +314,9 @@ def test_an_answer_that_stands_alone_is_what_the_labeler_asks(files: Path, loade
             for finding in FINDINGS:
                 asked = item_ids(tokenizer, finding)
                 begin = next(
-                    i for i in range(len(before), len(row.ids)) if tuple(row.ids[i : i + len(asked)].tolist()) == asked
+                    i
+                    for i in range(len(before), len(row.ids))
+                    if tuple(row.ids[i : i + len(asked)].tolist()) == asked
                 )
                 expected = model(torch.tensor([[*before, *asked]])).logits[0, -1]
                 found = together[place, begin + len(asked) - 1]
@@ -405,8 +417,18 @@ def test_reports_longer_than_the_limit_are_counted(files: Path, tmp_path: Path) 
 
 
 def test_models_that_cannot_be_read(files: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No language model"):
-        train_llm(tiny_llm(files, str(tmp_path / "a"), model=str(tmp_path / "nowhere")))
+    (tmp_path / "empty").mkdir()
+    pickled = tmp_path / "pickled"
+    pickled.mkdir()
+    for name in ("config.json", "pytorch_model.bin", "tokenizer.json"):
+        (pickled / name).write_text("{}", encoding="utf-8")
+    for number, (model, said) in enumerate({
+        str(tmp_path / "no" / "where"): "There is no folder",
+        str(tmp_path / "empty"): "it lacks config.json",
+        str(pickled): "weights as pickle alone",
+    }.items()):  # fmt: skip
+        with pytest.raises(InputError, match=said):
+            train_llm(tiny_llm(files, str(tmp_path / f"a{number}"), model=model))
     bare = tiny_language_model(tmp_path / "bare", template=None)
     with pytest.raises(InputError, match="no chat template"):
         train_llm(tiny_llm(files, str(tmp_path / "b"), model=str(bare)))

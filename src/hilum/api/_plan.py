@@ -191,6 +191,8 @@ def _work(
         if old != new
     ]
     notes += traits.notes
+    if traits.learned and job.section not in (None, traits.section):
+        notes.append(f"the model was trained on the section {traits.section!r}, and {job.section!r} is read")
     cut = len(names) + len(probabilities)
     types = {
         **dict.fromkeys(added[: len(names)], "int8"),

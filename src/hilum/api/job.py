@@ -14,6 +14,8 @@ from hilum.api._outputs import read_summary, write_outputs
 from hilum.api._plan import Plan, chunk_size_of, make_plan
 from hilum.api._work import CUT_OFF, DOUBTFUL, WINDOWED
 from hilum.core.errors import InputError
+from hilum.core.records import RowStatus
+from hilum.core.vocabulary import State
 from hilum.labelers import Traits, traits_of
 from hilum.labelers._base import Teller
 from hilum.runner.local import Chunking, Progress, RunReport, run_chunks
@@ -21,6 +23,8 @@ from hilum.runner.store import FolderStore, PartStore
 from hilum.tables.source import InputRow
 
 _MOST_WORKERS = 8
+_ENOUGH = 10
+_BLANK = State.BLANK.name.lower()
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,7 @@ def _summary(
     notes = [*plan.notes, *plan.source.notes, *report.retried, *_counted_notes(counts["counted"])]
     if isinstance(plan.work.built, Teller):
         notes += plan.work.built.after_run()
+    notes += _blank_notes(counts["status"].get(RowStatus.LABELED, 0), counts["findings"])
     if counts["problems"]:
         shown = "; ".join(counts["first_problems"])
         notes.append(f"something was wrong with {counts['problems']:,} rows, in order: {shown}")
@@ -210,6 +215,14 @@ _TOLD: Mapping[str, str] = {
     DOUBTFUL: "with a label too doubtful to give: its cell is empty and the finding is named in the column "
     "of abstained ones; such a cell is no blank",
 }
+
+
+def _blank_notes(labeled: int, findings: Mapping[str, Mapping[str, int]]) -> list[str]:
+    others = sum(n for states in findings.values() for name, n in states.items() if name != _BLANK)
+    if others or labeled < _ENOUGH:
+        return []
+    said = f"every label of the {labeled:,} labeled reports is blank"
+    return [f"{said}. Next step: check the column, the section and the model"]
 
 
 def _counted_notes(counted: Mapping[str, int]) -> list[str]:

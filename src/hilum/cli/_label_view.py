@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from hilum.runner.local import Progress as Done
 _MOST_NOTES = 30
 _MOST_REASONS = 5
 _ABSTAINED = "abstained"
+_CHECKSUM = re.compile(r"\b[0-9a-f]{17,}\b")
 
 
 class Meter(BarMeter):
@@ -59,13 +61,18 @@ def show_summary(summary: JobSummary) -> None:
         console.print(f"Note: {note}", soft_wrap=True)
     if len(notes) > _MOST_NOTES:
         console.print(f"Note: {len(notes) - _MOST_NOTES:,} more of these")
-    stamp = " · ".join(f"{key} {value[:16]}" for key, value in summary.stamp.items())
+    stamp = " · ".join(f"{key} {_short(value)}" for key, value in summary.stamp.items())
     console.print(f"Made by: {stamp}", soft_wrap=True, style="dim")
     for what, path in _outputs(summary):
         console.print(f"{what}: {path}", soft_wrap=True)
     console.print(_speed(summary), soft_wrap=True)
     if summary.failed:
         console.print(_failed(summary), soft_wrap=True, style="bold red", markup=False)
+
+
+def _short(value: str) -> str:
+    """A part of a stamp with its checksums cut, and nothing else."""
+    return _CHECKSUM.sub(lambda found: found[0][:16], value)
 
 
 def _failed(summary: JobSummary) -> str:
@@ -75,7 +82,7 @@ def _failed(summary: JobSummary) -> str:
     return (
         f"FAILED: {sum(summary.failed.values()):,} of {_reports(summary.rows)} got no answer and have no label: "
         f"{shown}{more}. Next step: the column of problems has the reason of each; run the same command again to ask "
-        "again."
+        "again. Answers that came and could not be used need another prompt or model."
     )
 
 

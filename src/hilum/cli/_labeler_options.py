@@ -141,8 +141,8 @@ BatchSize = Annotated[
         "--batch-size",
         min=1,
         metavar="N",
-        help="Texts that the model reads together; without it as many as suit the machine. Changes speed and "
-        "memory alone.",
+        help="Texts that the model reads together; without it as many as suit the machine. Changes speed, memory "
+        "and the last digits of probabilities.",
         rich_help_panel=_MODELS,
         show_default=False,
     ),
@@ -206,7 +206,7 @@ Context = Annotated[
         min=1,
         metavar="N",
         help="The most tokens that a question may have; longer reports are read in windows. Needed for servers that "
-        "cut without a word, such as Ollama.",
+        "cut without a word, such as Ollama. Of a server each byte counts as one; in English a token has about four.",
         rich_help_panel=_LANGUAGE,
         show_default=False,
     ),

@@ -40,6 +40,7 @@ class Traits(NamedTuple):
     have them. `abstains`: its `ModelLabels` may name findings without an answer. `uses_all_cores`: one worker
     is enough. `problems`: a report may get no label, and a column says why. `chunk_size`: so many reports are
     kept together by a run that can resume. `notes` are told to the user. `no_probabilities` is what to do for some.
+    `learned`: it was trained on that section, so another one is worth a word.
     """
 
     section: str = "both"
@@ -50,6 +51,7 @@ class Traits(NamedTuple):
     chunk_size: int = 500
     notes: tuple[str, ...] = ()
     no_probabilities: str = "choose a labeler that has them, such as chexbert"
+    learned: bool = False
 
 
 class Labeler(Protocol):

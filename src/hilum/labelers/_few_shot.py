@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from hilum.core.errors import InputError
+from hilum.core.matrix import LEFT_OUT
 from hilum.core.vocabulary import State, Vocabulary
-from hilum.labelers._neural import clean
+from hilum.labelers._base import ReportSpans
+from hilum.labelers._neural import clean, joined_text
 from hilum.labelers._prompt import Example
 from hilum.tables.labels import read_labels
+from hilum.text.sections import SECTION_CHOICES, select_sections
 
 MOST_EXAMPLES = 16
 """Each example is read with each report."""
@@ -21,7 +24,7 @@ def read_examples(path: str | Path, vocabulary: Vocabulary) -> tuple[Example, ..
     Raises InputError for a file without reports or without the column of a finding, for more than MOST_EXAMPLES, and
     for a row without a report.
     """
-    found = read_labels(path, vocabulary=vocabulary)
+    found = read_labels(path, vocabulary=vocabulary, left_out=True)
     where = f"--few-shot {path}"
     if found.texts is None:
         raise InputError(
@@ -44,6 +47,11 @@ def read_examples(path: str | Path, vocabulary: Vocabulary) -> tuple[Example, ..
     for row, (text, codes) in enumerate(zip(found.texts, found.matrix.states_NF.tolist(), strict=True), 1):
         if text is None:
             raise InputError(f"{where}: row {row} has no report. Next step: fill it in, or remove the row.")
+        if LEFT_OUT in codes:
+            raise InputError(
+                f"{where}: row {row} is not labeled, or not for every finding (columns status and abstained), and an "
+                "example answers for all. Next step: fill its labels in and empty these columns, or remove the row."
+            )
         states = [State(codes[place]) for place in places]
         examples.append(Example(clean(text), allowed_states(states, vocabulary)))
     return tuple(examples)
@@ -55,3 +63,9 @@ def allowed_states(states: list[State], vocabulary: Vocabulary) -> tuple[State, 
         State.BLANK if finding.role == "none" and state is not State.POSITIVE else state
         for finding, state in zip(vocabulary.findings, states, strict=True)
     )
+
+
+def readings_of(report: str) -> frozenset[str]:
+    """All that a labeler can read of a report: the whole of it, and each choice of sections without headings."""
+    found = [select_sections(report, choice) for choice in SECTION_CHOICES]
+    return frozenset(joined_text(ReportSpans(report, sections)).strip() for sections in ((), *found))

@@ -12,6 +12,7 @@ import numpy as np
 from hilum.core.errors import InputError
 from hilum.core.vocabulary import State, Vocabulary
 from hilum.labelers._decide import Floats, combined, combined_states
+from hilum.labelers._few_shot import readings_of
 from hilum.labelers._prompt import LINES, Example, Prompt
 from hilum.labelers._text_windows import halves, windows
 from hilum.models.engine import Engine, Question, Reply
@@ -51,8 +52,18 @@ class Asker:
     context: int | None = None
 
     def question(self, text: str) -> Question:
-        """The question about one text."""
-        return self.prompt.question(text, self.vocabulary, examples=self.examples, form=self.form)
+        """The question about one text; an example of the same text is not shown, since it has the answer."""
+        shown = tuple(
+            one
+            for one, texts in zip(self.examples, self._examples_read, strict=True)
+            if text.strip() not in texts
+        )
+        return self.prompt.question(text, self.vocabulary, examples=shown, form=self.form)
+
+    @cached_property
+    def _examples_read(self) -> list[frozenset[str]]:
+        """What may be read of each example, by any choice of sections."""
+        return [readings_of(example.report) for example in self.examples]
 
     @cached_property
     def limit(self) -> int | None:
@@ -68,10 +79,11 @@ class Asker:
         needed = self.engine.count(self.question("").messages)
         if needed + LEAST_ROOM > self.limit:
             examples = f" and its {len(self.examples)} examples" if self.examples else ""
+            unit = getattr(self.engine, "unit", "tokens")
             raise InputError(
-                f"The prompt {self.prompt.name!r}{examples} is {needed:,} tokens long without a report, and a question "
+                f"The prompt {self.prompt.name!r}{examples} is {needed:,} {unit} long without a report, and a question "
                 f"may have {self.limit:,}. Next step: {'fewer examples, ' if examples else ''}a shorter prompt "
-                "(--prompt), or a model with a longer context."
+                "(--prompt brief), or a longer context."
             )
 
     def fits(self, text: str) -> bool:

@@ -93,6 +93,7 @@ class NeuralLabeler:
             probabilities=True,
             abstains=self.abstain_below is not None,
             uses_all_cores=True,
+            learned=True,
             notes=tuple(filter(None, (self.note, *notes))),
         )
 

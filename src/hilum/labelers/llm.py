@@ -101,6 +101,7 @@ class LlmLabeler:
             uses_all_cores=True,
             problems=True,
             chunk_size=CHUNK,
+            learned=card is not None,
             notes=self._notes(card, asked=wanted is not None),
             no_probabilities="take --answer scoring"
             if self.endpoint is None
@@ -198,6 +199,8 @@ class LlmLabeler:
         notes = [f"asked with the prompt {prompt.name!r}, version {prompt.version} ({whence})"]
         if card is not None and card.prompt != prompt:
             notes.append(f"the model was trained with another prompt, {card.prompt.name!r}")
+        if card is not None and self.asker.examples:
+            notes.append("the model was trained without examples (--few-shot)")
         if card is not None and asked and card.vocabulary.names != self.vocabulary.names:
             notes.append(
                 f"the model was trained for {card.vocabulary.name}; it was never taught other findings than these"

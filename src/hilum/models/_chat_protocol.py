@@ -151,7 +151,7 @@ def _unfinished(reason: Any, text: Any, *, refusal: Any, thought: Any) -> str:
     if refusal or reason == "content_filter":
         return "the model refused to answer"
     if reason == "length":
-        return "the answer was cut at the most tokens allowed (max_answer_tokens)"
+        return "the answer was cut: it is longer than any that can be used"
     if not isinstance(text, str) or not text.strip():
         return "the model thought, but did not answer" if thought else "the answer is empty"
     return ""

@@ -19,6 +19,7 @@ _RETRIED = frozenset({408, 409, 425, 429})
 _MOST_BYTES = 4_000_000
 _MOST_COSTLY = 3
 _MOST_UNKNOWN = 3
+_LONG = 5
 
 _STATUS_WORDS: Mapping[int, str] = {
     408: "timed out on its side",
@@ -110,12 +111,19 @@ class Sender:
                 attempt == self._limits.retries
                 or costly >= _MOST_COSTLY
                 or (first and lost is not None and lost.nobody and asked >= _MOST_UNKNOWN)
-                or (got is not None and final(got))
+                or (got is not None and (final(got) or self.long_wait(got) is not None))
             )
             if enough:
                 break
             self._wait(attempt, got, draw=draw, stop=stop)
         return Sent(got, failure, asked)
+
+    def long_wait(self, got: Got) -> float | None:
+        """Seconds that the server asks to wait, when they are too many for a run: a quota of hours, no crowd."""
+        asked_for = retry_after_s(got.headers, now=_now()) if got.status >= 400 else None
+        return (
+            asked_for if asked_for is not None and asked_for > _LONG * self._limits.longest_wait_s else None
+        )
 
     def close(self) -> None:
         """Closes the connections."""

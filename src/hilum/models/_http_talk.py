@@ -122,6 +122,11 @@ class Talk:
             return Exchange(
                 problem="the question is longer than the model's context", too_long=True, final=True
             )
+        if got is not None and (wait := self._sender.long_wait(got)) is not None:
+            raise UnreachableError(
+                f"The server at {self._address.shown} asks to wait {wait:,.0f} s (status {got.status}). Next step: "
+                f"run it again then{self._kept()}."
+            )
         if got is None or sent.failure:
             words = (
                 sent.failure
@@ -161,16 +166,14 @@ class Talk:
             raise UnreachableError(fatal)
         limit = self._options.give_up if settled else _UNSETTLED_TRIES
         if limit and lost >= limit:
-            cache = self._options.cache
-            kept = (
-                f"the answers so far are in {cache}, and the same run goes on there"
-                if cache
-                else "run it again"
-            )
             raise UnreachableError(
                 f"The server at {self._address.shown} gave no answer to {lost} questions in a row; the last time: "
-                f"{words}. Next step: look at the server; {kept}."
+                f"{words}. Next step: look at the server and run it again{self._kept()}."
             )
+
+    def _kept(self) -> str:
+        cache = self._options.cache
+        return f"; the answers so far are in {cache}, and the same run goes on there" if cache else ""
 
     def _said(self, got: Got | None, question: Question) -> str:
         """What the server said, as far as it may be shown: no word of a key, no echo of the report."""

@@ -65,9 +65,12 @@ def answer_ids(tokenizer: Any, chosen: Sequence[tuple[str, str]]) -> Answer:
 def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> Ids:
     """The ids of a conversation up to where the answer begins, by the chat template of the tokenizer.
 
-    Raises InputError when the tokenizer has no chat template, or one that refuses these roles.
+    A special token of the tokenizer that stands in a text (`<|im_end|>`) is broken by a space behind its first
+    character, so that no report can close its turn. Raises InputError when the tokenizer has no chat template, or one
+    that refuses these roles.
     """
-    turns = [{"role": message.role, "content": message.content} for message in messages]
+    special = _special(tokenizer)
+    turns = [{"role": message.role, "content": _broken(message.content, special)} for message in messages]
     if getattr(tokenizer, "chat_template", None) is None:
         raise InputError(
             "The model's tokenizer has no chat template, so it cannot be asked as a conversation. Next step: take the "
@@ -83,6 +86,22 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> Ids:
             "that it names (see hilum show prompt), or another model."
         ) from error
     return tuple(found)
+
+
+def _special(tokenizer: Any) -> tuple[str, ...]:
+    """The special tokens as they are written, the longest first."""
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    found = {str(token) for token in added if getattr(token, "special", False)}
+    return tuple(
+        sorted(found | set(getattr(tokenizer, "all_special_tokens", ())), key=lambda t: (-len(t), t))
+    )
+
+
+def _broken(text: str, special: Sequence[str]) -> str:
+    for token in special:
+        if len(token) > 1 and token in text:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text
 
 
 def _ids(tokenizer: Any, text: str) -> Ids:

@@ -45,6 +45,9 @@ class HttpEngine:
     without httpx2.
     """
 
+    unit = "tokens (each byte counts as one, since the server's tokenizer is not here)"
+    """What `count` counts, in words."""
+
     def __init__(self, options: HttpOptions) -> None:
         self.options = options
         self._address = address_of(options.endpoint)

@@ -7,7 +7,7 @@ import pickle
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from hilum.core.errors import InputError, ResumeError
 from hilum.core.rng import rng_for
 from hilum.labelers._llm_card import LlmCard, save_card
 from hilum.labelers._prompt import Prompt, load_prompt
+from hilum.tables._label_rows import counted
 from hilum.train._folder import MODEL, RunFolder, begin_run, opened
 from hilum.train._llm_dev import DevSide
 from hilum.train._llm_follow import Follower
@@ -137,7 +138,8 @@ def _prepare(config: LlmTraining, folder: RunFolder, state: Any, *, tell: Callab
     too_long = learned.too_long + scored.too_long
     if too_long:
         notes.append(
-            f"{too_long:,} reports have more than {most:,} tokens with prompt and answer and were left out"
+            f"{counted(too_long, 'report has', 'reports have')} more than {most:,} tokens with prompt and answer and "
+            f"{'was' if too_long == 1 else 'were'} left out"
         )
     for note in notes:
         tell(note)
@@ -189,8 +191,9 @@ def _train(
     finally:
         if log is not None:
             log.close()
+    notes = (*prepared.notes, *_unlearned(follower.history, follower.kept_epoch()))
     result = LlmResult(
-        folder=config.output, model=config.output / MODEL, finished=not follower.stopped, notes=prepared.notes,
+        folder=config.output, model=config.output / MODEL, finished=not follower.stopped, notes=notes,
         train_rows=len(prepared.train), dev_rows=len(prepared.dev.rows), dev=tuple(follower.history),
         kept_epoch=follower.kept_epoch(), trained_steps=int(trainer.state.global_step), resumed_at=resumed,
         seconds=time.monotonic() - begun, tokens_per_second=follower.mean_speed(),
@@ -201,6 +204,14 @@ def _train(
         shutil.rmtree(config.output / CHECKPOINTS, ignore_errors=True)
     state.wait_for_everyone()
     return result
+
+
+def _unlearned(history: Sequence[Mapping[str, Any]], kept: int) -> list[str]:
+    """A note on a model that gets nothing right but blank."""
+    if not any(line["epoch"] == kept and line["weighted_f1"] == 0 for line in history):
+        return []
+    said = "it gets no label of the dev side right but blank, so it has not learned the task"
+    return [f"{said}. Next step: more --epochs, more reports, or another --lr"]
 
 
 def _last_checkpoint(folder: Path) -> tuple[Path | None, int]:
@@ -280,7 +291,7 @@ def _choices(config: LlmTraining, state: Any, *, steps: int, packed: bool) -> di
         "bf16": half if config.precision == "auto" else config.precision == "bf16",
         "fp16": config.precision == "fp16",
         "gradient_checkpointing": False,
-        "logging_steps": config.log_every,
+        "logging_steps": min(config.log_every, max(steps // config.epochs, 1)),
         "logging_nan_inf_filter": False,
         "report_to": "none",
         "save_strategy": "no",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from hilum.core.errors import InputError, MissingExtraError
 from hilum.labelers._prompt import load_prompt
+from hilum.tables._label_rows import counted
 from hilum.train.llm_config import LlmProgress, LlmTraining, Lora, SmallModel
 from hilum.train.llm_data import InstructionRows, read_instructions, write_instances
 from hilum.train.split import split_rows
@@ -54,8 +55,9 @@ class Plan(NamedTuple):
         c = self.config
         said = [
             (
-                f"model of {parameters:,} parameters, {self.rows:,} reports, {c.epochs} epochs, {c.optimizer}, "
-                f"learning rate {c.learning_rate:g} ({c.schedule})"
+                f"model of {parameters:,} parameters, {self.rows:,} reports, "
+                f"{counted(c.epochs, 'epoch', 'epochs')}, {c.optimizer}, learning rate "
+                f"{c.learning_rate:g} ({c.schedule})"
             ),
             (
                 f"effective batch: {c.batch_size} reports x {c.accumulation} passes x {self.processes} devices = "
