@@ -79,8 +79,17 @@ def _no_schema(call: Call) -> Answer:
 
 
 def _no_json_schema(call: Call) -> Answer:
-    kind = call.body.get("response_format", {}).get("type")
-    return Answer(400, b"bad request", kind="text/plain") if kind == "json_schema" else honest(call)
+    form = call.body.get("response_format", {})
+    told = form.get("type") == "json_schema" or "schema" in form
+    return Answer(400, b"bad request", kind="text/plain") if told else honest(call)
+
+
+def _older_schema(call: Call) -> Answer:
+    """As llama-cpp-python: a failure on its side that is none, and the schema in another place."""
+    form = call.body.get("response_format", {})
+    if form.get("type") == "json_schema":
+        return refusal(500, "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type')}]")
+    return honest(call._replace(body={**call.body, "response_format": {"json_schema": form}}))
 
 
 def _new_names(call: Call) -> Answer:
@@ -148,6 +157,7 @@ BEHAVIOURS: Mapping[str, Callable[[Call], Answer]] = {
     ),
     "no schema": _no_schema,
     "no json schema": _no_json_schema,
+    "older schema": _older_schema,
     "new names": _new_names,
 }
 

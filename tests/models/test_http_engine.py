@@ -202,8 +202,12 @@ def test_a_server_that_reads_less_than_was_asked_is_told() -> None:
 @pytest.mark.parametrize(
     ("name", "formats", "refused"),
     [
-        ("no schema", ["json_schema", "json_object", None, None, None], "JSON by schema, JSON as a format"),
-        ("no json schema", ["json_schema", "json_object", "json_object", "json_object"], "JSON by schema"),
+        (
+            "no schema",
+            ["json_schema", "json_object", "json_object", None, None, None],
+            "JSON by schema, JSON as a format",
+        ),
+        ("no json schema", ["json_schema", *["json_object"] * 4], "JSON by schema"),
         ("new names", ["json_schema"] * 5, "a temperature"),
     ],
 )
@@ -215,6 +219,16 @@ def test_what_a_server_does_not_take_is_left_out_and_remembered(
     assert all(map(right, replies, questions(3)))
     assert [body.get("response_format", {}).get("type") for body in server.bodies] == formats
     assert any(f"does not take {refused};" in note for note in asking.notes)
+
+
+def test_a_server_that_takes_the_schema_as_llama_cpp_first_did_gets_it_so() -> None:
+    with ChatServer("older schema") as server, engine(server, in_flight=1) as asking:
+        replies = asking.ask(questions(3))
+    assert all(map(right, replies, questions(3)))
+    first, *rest = [body["response_format"] for body in server.bodies]
+    assert first["type"] == "json_schema"
+    assert [one["schema"] for one in rest] == [first["json_schema"]["schema"]] * 3
+    assert not any("does not take" in note for note in asking.notes)
 
 
 def test_one_refused_question_does_not_change_how_the_others_are_asked() -> None:

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from hilum.models._json_answers import schema_of
 from hilum.models.engine import Question
 
-FORMATS = ("schema", "object", "plain")
-"""How an answer is asked for: JSON by schema, any JSON object, or by the words of the prompt alone."""
+FORMATS = ("schema", "older schema", "object", "plain")
+"""How an answer is asked for: JSON by schema, the same as llama.cpp first took it (and llama-cpp-python does), any JSON
+object, or by the words of the prompt alone.
+"""
 
 _OVERFLOW = re.compile(
     r"context[_ ](length|window|size)|maximum context|max_model_len|maximum model length|too many tokens|"
@@ -39,7 +41,7 @@ class Way:
     def refused(self) -> tuple[str, ...]:
         """What the server does not take, in words."""
         parts = {
-            "JSON by schema": self.format != "schema",
+            "JSON by schema": self.format in ("object", "plain"),
             "JSON as a format": self.format == "plain",
             "a seed": not self.seed,
             "a temperature": not self.temperature,
@@ -76,6 +78,8 @@ def body_of(
     if way.format == "schema":
         schema = {"name": "labels", "strict": True, "schema": schema_of(question)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif way.format == "older schema":
+        body["response_format"] = {"type": "json_object", "schema": schema_of(question)}
     elif way.format == "object":
         body["response_format"] = {"type": "json_object"}
     return json.dumps(body).encode("ascii")
@@ -95,6 +99,11 @@ def next_way(way: Way, said: str, *, settled: bool) -> Way | None:
     if way.format == FORMATS[-1] or (settled and not _ABOUT_FORMAT.search(said)):
         return None
     return replace(way, format=FORMATS[FORMATS.index(way.format) + 1])
+
+
+def is_about_format(status: int, said: str) -> bool:
+    """Whether a refusal is one of the format of the answer (also a 500 of llama-cpp-python)."""
+    return status in (400, 415, 422, 501) or (status == 500 and "response_format" in said)
 
 
 def is_overflow(status: int, said: str) -> bool:

@@ -13,6 +13,7 @@ from hilum.models._chat_protocol import (
     body_of,
     completion_of,
     error_words,
+    is_about_format,
     is_overflow,
     model_names,
     next_way,
@@ -98,7 +99,7 @@ class Talk:
                 body,
                 draw=draw,
                 stop=stop,
-                final=_says_overflow,
+                final=_no_retry_helps,
                 first=not self.settled,
             )
             asked, retries = asked + sent.asked, retries + sent.asked - 1
@@ -109,7 +110,7 @@ class Talk:
         return self._meaning(sent, way, question, stop)._replace(asked=asked, retries=retries)
 
     def _other_way(self, way: Way, sent: Sent) -> Way | None:
-        if sent.got is None or sent.got.status not in (400, 415, 422, 501) or _says_overflow(sent.got):
+        if sent.got is None or not _says_format(sent.got) or _says_overflow(sent.got):
             return None
         return next_way(way, error_words(sent.got.body), settled=self.settled)
 
@@ -236,6 +237,14 @@ class Talk:
 
 def _says_overflow(got: Got) -> bool:
     return is_overflow(got.status, error_words(got.body))
+
+
+def _says_format(got: Got) -> bool:
+    return is_about_format(got.status, error_words(got.body))
+
+
+def _no_retry_helps(got: Got) -> bool:
+    return _says_overflow(got) or _says_format(got)
 
 
 def _place(location: str) -> str:
