@@ -72,15 +72,14 @@ def own_texts(reports: Sequence[OpenIReport]) -> Iterator[str]:
 
 
 class Amounts(NamedTuple):
-    """How many texts of one or two sentences (a third of each kind), of up to six, generated reports, sentences with
-    swapped words, and texts of up to six sentences in the last stage.
+    """How many texts of one or two sentences (a third of each kind), of up to six, generated reports, and sentences
+    with swapped words.
     """
 
     short: int = 45_000
     recombined: int = 60_000
     generated: int = 40_000
     swapped: int = 100_000
-    last: int = 14_000
 
 
 class Pools(NamedTuple):
@@ -115,35 +114,15 @@ def short_texts(
 def whole_texts(
     reports: Sequence[OpenIReport], amounts: Amounts, *, seed: int, rules: RuleLabeler
 ) -> Iterator[tuple[str, str]]:
-    """(id, text) of reports as they stand, recombined ones and generated ones: what is learned then."""
+    """(id, text) of reports as they stand, recombined (half of them with words swapped in some) and generated ones."""
+    pools = pools_of(reports, amounts, seed=seed, rules=rules)
+    both, half = [*pools.read, *pools.swapped], amounts.recombined // 2
     yield from _named(
         own=own_texts(reports),
-        **_recombined(reports, amounts, amounts.recombined, seed=seed, rules=rules),
+        recombined=recombined(pools.read, half, most=MOST_SENTENCES, seed=seed, rules=rules),
+        swapped=recombined(both, half, most=MOST_SENTENCES, seed=seed + 1, rules=rules),
         generated=_generated(amounts.generated, seed=seed),
     )
-
-
-def last_texts(
-    reports: Sequence[OpenIReport], amounts: Amounts, *, seed: int, rules: RuleLabeler
-) -> Iterator[tuple[str, str]]:
-    """(id, text) of reports as they stand, each twice, and recombined ones: what is learned last."""
-    yield from _named(
-        own=own_texts(reports),
-        again=own_texts(reports),
-        **_recombined(reports, amounts, amounts.last, seed=seed + 2, rules=rules),
-    )
-
-
-def _recombined(
-    reports: Sequence[OpenIReport], amounts: Amounts, n: int, *, seed: int, rules: RuleLabeler
-) -> dict[str, Iterator[str]]:
-    """Texts of up to six sentences, half of them with words swapped in some."""
-    pools = pools_of(reports, amounts, seed=seed, rules=rules)
-    both = [*pools.read, *pools.swapped]
-    return {
-        "recombined": recombined(pools.read, n // 2, most=MOST_SENTENCES, seed=seed, rules=rules),
-        "swapped": recombined(both, n // 2, most=MOST_SENTENCES, seed=seed + 1, rules=rules),
-    }
 
 
 def _named(**sources: Iterator[str]) -> Iterator[tuple[str, str]]:

@@ -1,14 +1,13 @@
 """A small language model, made and trained here from scratch, against the rules whose labels it learns.
 
     python benchmarks/llm_openi.py --reports NLMCXR_reports.tgz --gold GOLD.csv --folder DIR [--threads N]
-        [--only texts|train|measure] [--split unread|aside] [--stage short|whole|last] [--json OUT] [--tiny]
+        [--only texts|train|measure] [--split unread|aside] [--stage short|whole] [--json OUT] [--tiny]
 
 Real Qwen weights are not needed: this is a Qwen2 of 1.65 million parameters. Of Open-I it learns from the 2,000 dev
 reports that may be read (openi_gold.py), less 300 that are put aside to choose by. First texts of one or two sentences;
-then reports as they stand, recombined and generated ones, some with other words of the lexicon in them; last, reports
-as they stand and recombined ones alone (_llm_texts.py, _llm_swaps.py). Every text has the labels that the rules give.
-`hilum train llm` by the recipe `mini` learns each stage in bf16 (slow on a CPU without bf16 arithmetic), and goes on
-after a kill.
+then reports as they stand, recombined and generated ones, some with other words of the lexicon in them (_llm_texts.py,
+_llm_swaps.py), each text once. Every text has the labels that the rules give. `hilum train llm` by the recipe `mini`
+learns each stage in bf16 (slow on a CPU without bf16 arithmetic), and goes on after a kill.
 
 Measured with `hilum.label(labeler="llm")` on the other 1,080 dev reports (findings and impression), or with
 `--split aside` on those put aside: weighted F1 of each finding over positive, negative and uncertain (blank excluded),
@@ -34,7 +33,7 @@ import numpy.typing as npt
 
 import hilum
 from _common import OpenIReport, table_lines, write_json
-from _llm_texts import Amounts, last_texts, short_texts, whole_texts, write_labeled
+from _llm_texts import Amounts, short_texts, whole_texts, write_labeled
 from hilum.core.records import RowStatus
 from hilum.core.rng import rng_for
 from hilum.core.vocabulary import CHEXPERT14, NIH14, State
@@ -57,10 +56,9 @@ SHAPE = SmallModel(
 STAGES: dict[str, dict[str, Any]] = {
     "short": {"epochs": 1, "precision": "bf16", "architecture": SHAPE},
     "whole": {"epochs": 1, "precision": "bf16"},
-    "last": {"epochs": 2, "precision": "bf16", "learning_rate": 1e-3},
 }
 """Choices of `hilum train llm`, one stage after the other."""
-TEXTS = {"short": short_texts, "whole": whole_texts, "last": last_texts}
+TEXTS = {"short": short_texts, "whole": whole_texts}
 
 
 def main() -> int:
@@ -74,7 +72,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", choices=("texts", "train", "measure"))
     parser.add_argument("--split", choices=("unread", "aside"), default="unread", help="what is measured")
-    parser.add_argument("--stage", choices=tuple(STAGES), default="last", help="whose model is measured")
+    parser.add_argument("--stage", choices=tuple(STAGES), default="whole", help="whose model is measured")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -88,7 +86,7 @@ def main() -> int:
 
 def write_texts(args: argparse.Namespace) -> None:
     """The files to learn from."""
-    amounts = Amounts(900, 500, 100, 500, 200) if args.tiny else Amounts()
+    amounts = Amounts(900, 500, 100, 500) if args.tiny else Amounts()
     rules = build(vocabulary=CHEXPERT14.name)
     read = list(reports_of(args, "read").values())
     for name, make in TEXTS.items():
@@ -114,11 +112,10 @@ def train(args: argparse.Namespace) -> None:
     """All stages, each from the weights of the one before."""
     model: str | None = None
     for name, choices in STAGES.items():
-        own = {**choices, "epochs": 1} if args.tiny else choices
         texts = args.folder / f"{name}.csv"
         config = mini(
             args.folder / name, texts, labels=texts, key="study_id", device="cpu", threads=args.threads,
-            model=model, **own,
+            model=model, **choices,
         )  # fmt: skip
         result = train_llm(config, progress=Told(name), tell=lambda line: print(line, flush=True))
         print(
