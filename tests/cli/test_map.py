@@ -54,6 +54,19 @@ def test_rows_keep_their_key_and_order(folder: Path) -> None:
     assert "Edema: 1 positive (33.3%)" in said
 
 
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_a_report_without_labels_gets_none(name: str, folder: Path) -> None:
+    (folder / "labels.csv").write_text(
+        "Study,Edema,Fracture,abstained,status\na,1,,Fracture,labeled\nb,,,,failed\nc,,,,labeled\n"
+    )
+    said = run(folder, "logreg.json", "labels.csv", "-o", name, "--probabilities")
+    path = folder / name
+    found = pl.read_csv(path) if name.endswith(".csv") else pl.read_parquet(path)
+    assert [value is None for value in found["Edema"]] == [False, True, False]
+    assert [value is None for value in found["Edema probability"]] == [False, True, False]
+    assert "1 row has no labels by the status, and none in the output" in " ".join(said.split())
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.tsv", "out.jsonl", "out.parquet"])
 def test_every_format_comes_back_with_its_probabilities(name: str, folder: Path) -> None:
     run(folder, "logreg.json", "labels.csv", "--output", name, "--probabilities")

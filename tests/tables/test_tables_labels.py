@@ -100,6 +100,7 @@ def test_all_bad_cells_are_counted_and_the_first_shown(tmp_path: Path) -> None:
 def test_probabilities_and_class_ids_are_recognised_in_a_label_file(tmp_path: Path) -> None:
     assert "look like probabilities" in refused(write(tmp_path, "id,Edema\n1,0.3\n2,0.99\n"))
     assert "CheXbert's class ids" in refused(write(tmp_path, "id,Edema\n1,3\n2,2\n"))
+    assert "look like" not in refused(write(tmp_path, "id,Edema\n1,1\n2,2\n"))
 
 
 def test_two_columns_for_one_finding_are_refused(tmp_path: Path) -> None:

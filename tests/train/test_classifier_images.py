@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_classifier import FINDINGS, SIZE, invented_rows, tiny_classifier, write_images
+from tiny_training import write_csv
 
 from hilum.core.errors import InputError, UnknownNameError
 from hilum.core.imaging import Image, Study, View
@@ -74,12 +75,15 @@ def test_what_a_labeler_gave_no_label_is_not_learned_as_negative(tmp_path: Path)
     config = tiny_classifier(tmp_path)
     rows = invented_rows(60)
     labels = tmp_path / "labels.csv"
-    with labels.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["Path", *FINDINGS, "abstained", "status"])
-        writer.writerow([rows[0][0], 1, "", "", FINDINGS[1], "labeled"])
-        writer.writerow([rows[1][0], "", "", "", "", "failed"])
-        writer.writerow([rows[2][0], "", 0, "", "", "labeled"])
+    write_csv(
+        labels,
+        ["Path", *FINDINGS, "abstained", "status"],
+        [
+            [rows[0][0], 1, "", "", FINDINGS[1], "labeled"],
+            [rows[1][0], "", "", "", "", "failed"],
+            [rows[2][0], "", 0, "", "", "labeled"],
+        ],
+    )
     found = read_table(tmp_path / "images.csv", replace(config, labels=labels))
     assert found.ids == (rows[0][0], rows[2][0])
     assert found.states_NF[0].tolist() == [State.POSITIVE, LEFT_OUT, State.BLANK]
@@ -90,12 +94,8 @@ def test_labels_of_another_file_are_joined_by_key(tmp_path: Path) -> None:
     config = tiny_classifier(tmp_path)
     rows = invented_rows(60)
     labels = tmp_path / "labels.csv"
-    with labels.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["Path", *FINDINGS])
-        for path, _, _ in reversed(rows[:40]):
-            writer.writerow([path, 1, 0, ""])
-        writer.writerow(["images/nowhere.png", 1, 1, 1])
+    labeled = [[path, 1, 0, ""] for path, _, _ in reversed(rows[:40])]
+    write_csv(labels, ["Path", *FINDINGS], [*labeled, ["images/nowhere.png", 1, 1, 1]])
     found = read_table(tmp_path / "images.csv", replace(config, labels=labels))
     assert len(found) == 40
     assert found.states_NF[0].tolist() == [State.POSITIVE, State.NEGATIVE, State.BLANK]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from hilum.analyses.mappings import LogRegMapping, Mapping, load_mapping, save_mapping
 from hilum.core.errors import InputError
-from hilum.core.vocabulary import SHIPPED
+from hilum.core.matrix import LEFT_OUT
+from hilum.core.vocabulary import SHIPPED, State
+from hilum.tables._label_rows import counted
 from hilum.tables.columns import unique_columns
 from hilum.tables.labels import LabelFile, read_labels
 from hilum.tables.source import Cell
@@ -58,12 +60,26 @@ def map_file(
             f"The mapping is for the vocabulary {fitted.vocabulary!r}, which does not come with hilum (known: "
             f"{', '.join(SHIPPED)}). Next step: load_mapping(...).apply(...) in Python."
         )
-    file = read_labels(labels, vocabulary=fitted.vocabulary, key=key, texts=False)
+    file, unlabeled_N = _read(labels, fitted.vocabulary, key)
     labels_NF = fitted.apply(file.matrix)
     values_NF = _probabilities(fitted, file) if probabilities else None
-    _write(dest, fmt, file, fitted.findings, labels_NF, values_NF)
-    counts = dict(zip(fitted.findings, (int(n) for n in labels_NF.sum(axis=0)), strict=True))
+    _write(dest, fmt, file, fitted.findings, labels_NF, values_NF, unlabeled_N)
+    counts = dict(zip(fitted.findings, (int(n) for n in labels_NF[~unlabeled_N].sum(axis=0)), strict=True))
     return MappedFile(dest, fitted.kind, len(labels_NF), counts, file.key, file.notes)
+
+
+def _read(labels: str | Path, vocabulary: str, key: str | None) -> tuple[LabelFile, npt.NDArray[np.bool_]]:
+    """The labels, blank where there is none, and which rows have none at all, bool [N]."""
+    file = read_labels(labels, vocabulary=vocabulary, key=key, texts=False, left_out=True)
+    none_NF = file.matrix.states_NF == LEFT_OUT
+    unlabeled_N = none_NF.all(axis=1)
+    states_NF = np.where(none_NF, State.BLANK, file.matrix.states_NF).astype(np.int8)
+    notes = list(file.notes)
+    if lost := int(unlabeled_N.sum()):
+        notes.append(
+            f"{counted(lost, 'row has', 'rows have')} no labels by the status, and none in the output"
+        )
+    return replace(file, matrix=replace(file.matrix, states_NF=states_NF), notes=tuple(notes)), unlabeled_N
 
 
 def _probabilities(fitted: Mapping, file: LabelFile) -> npt.NDArray[np.float64]:
@@ -82,6 +98,7 @@ def _write(
     findings: Sequence[str],
     labels_NF: npt.NDArray[np.int8],
     values_NF: npt.NDArray[np.float64] | None,
+    unlabeled_N: npt.NDArray[np.bool_],
 ) -> None:
     keys = [file.key] if file.key else []
     added = [*findings, *(f"{finding} probability" for finding in findings if values_NF is not None)]
@@ -91,7 +108,8 @@ def _write(
     with tempfile.TemporaryDirectory() as folder:
         parts = []
         for first in range(0, max(len(labels_NF), 1), _ROWS_OF_PART):
-            rows = _rows(file, labels_NF, values_NF, range(first, min(first + _ROWS_OF_PART, len(labels_NF))))
+            which = range(first, min(first + _ROWS_OF_PART, len(labels_NF)))
+            rows = _rows(file, labels_NF, values_NF, unlabeled_N, which)
             parts.append(Path(folder) / f"{first}.part")
             parts[-1].write_bytes(encode_rows(columns, rows, fmt, schema=schema))
         assemble(parts, dest, columns, fmt, schema=schema)
@@ -101,9 +119,11 @@ def _rows(
     file: LabelFile,
     labels_NF: npt.NDArray[np.int8],
     values_NF: npt.NDArray[np.float64] | None,
+    unlabeled_N: npt.NDArray[np.bool_],
     which: range,
 ) -> Iterator[Sequence[Cell]]:
     for row in which:
         key = [file.matrix.ids[row]] if file.key else []
         values = [] if values_NF is None else values_NF[row].tolist()
-        yield [*key, *labels_NF[row].tolist(), *values]
+        cells = [*labels_NF[row].tolist(), *values]
+        yield [*key, *([None] * len(cells) if unlabeled_N[row] else cells)]

@@ -83,7 +83,7 @@ class BadCells:
         if what == "label" and all(0 <= n <= 1 for n in self._numbers):
             return " These look like probabilities, which are given as such or cut at a threshold first."
         classes = {float(code) for code in CHEXBERT_CLASS_IDS.values()}
-        if what == "label" and self._numbers <= classes:
+        if what == "label" and self.total > 1 and self._numbers <= classes:  # one cell is no evidence
             listed = ", ".join(f"{int(code)} {s.name.lower()}" for s, code in CHEXBERT_CLASS_IDS.items())
             return f" These look like CheXbert's class ids ({listed}), which are another code."
         if what == "probability" and all(0 <= n <= 100 for n in self._numbers):
