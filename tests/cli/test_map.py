@@ -64,7 +64,7 @@ def test_a_report_without_labels_gets_none(name: str, folder: Path) -> None:
     found = pl.read_csv(path) if name.endswith(".csv") else pl.read_parquet(path)
     assert [value is None for value in found["Edema"]] == [False, True, False]
     assert [value is None for value in found["Edema probability"]] == [False, True, False]
-    assert "1 row has no labels by the status, and none in the output" in " ".join(said.split())
+    assert "1 row has no label (status, abstained), and none in the output" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.tsv", "out.jsonl", "out.parquet"])

@@ -69,3 +69,10 @@ def test_probabilities_by_name_and_row() -> None:
     assert len(one) == 2
     with pytest.raises(UnknownNameError, match="Fracture"):
         one.column("fractures")
+
+
+@pytest.mark.parametrize("policy", BINARY_POLICIES)
+def test_no_label_stays_left_out_under_every_policy(policy: str) -> None:
+    states_NF = np.array([[LEFT_OUT], [State.POSITIVE], [State.NEGATIVE], [State.UNCERTAIN]], dtype=np.int8)
+    binary_NF = LabelMatrix("a", CHEXPERT14, ("Edema",), (), states_NF).binary(policy)
+    assert binary_NF[:3, 0].tolist() == [LEFT_OUT, 1, 0]

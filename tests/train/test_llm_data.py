@@ -111,7 +111,7 @@ def test_what_has_no_label_is_not_asked_for(tmp_path: Path, tokenizer: Any) -> N
     config = replace(tiny_llm(tmp_path, labels=path), reports=path, dev_share=0.0, keep="last")
     rows = read_instructions(config)
     assert rows.ids == ("a", "c")
-    assert "1 report was not labeled (column status) and left out" in rows.notes
+    assert "1 report has no label (status, abstained) and was left out" in rows.notes
     assert "2 labels were too doubtful to be given (column abstained) and not learned" in rows.notes
     assert [name for _, _, name, _ in chosen_lines(rows, 0, PROMPT, seed=0)] == [FINDINGS[0]]
     first, second = encode_rows(rows, PROMPT, tokenizer, seed=0, max_tokens=None).rows

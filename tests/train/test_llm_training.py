@@ -422,10 +422,14 @@ def test_models_that_cannot_be_read(files: Path, tmp_path: Path) -> None:
     pickled.mkdir()
     for name in ("config.json", "pytorch_model.bin", "tokenizer.json"):
         (pickled / name).write_text("{}", encoding="utf-8")
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}", encoding="utf-8")
     for number, (model, said) in enumerate({
         str(tmp_path / "no" / "where"): "There is no folder",
         str(tmp_path / "empty"): "it lacks config.json",
         str(pickled): "weights as pickle alone",
+        str(adapter): "is a LoRA adapter",
     }.items()):  # fmt: skip
         with pytest.raises(InputError, match=said):
             train_llm(tiny_llm(files, str(tmp_path / f"a{number}"), model=model))

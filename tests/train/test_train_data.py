@@ -106,7 +106,7 @@ def test_what_a_labeler_gave_no_label_is_not_learned_as_blank(tmp_path: Path, he
     assert found.states_NF is not None
     assert found.states_NF[0, 1] == LEFT_OUT
     assert (found.states_NF == LEFT_OUT).sum() == 1
-    assert "1 report was not labeled (column status) and left out" in found.notes
+    assert "1 report has no label (status, abstained) and was left out" in found.notes
     assert "1 label was too doubtful to be given (column abstained) and not learned" in found.notes
 
 

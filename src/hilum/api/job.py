@@ -24,6 +24,7 @@ from hilum.tables.source import InputRow
 
 _MOST_WORKERS = 8
 _ENOUGH = 10
+"""Reports, from which on it is odd that all labels are blank."""
 _BLANK = State.BLANK.name.lower()
 
 

@@ -77,7 +77,7 @@ def _read(labels: str | Path, vocabulary: str, key: str | None) -> tuple[LabelFi
     notes = list(file.notes)
     if lost := int(unlabeled_N.sum()):
         notes.append(
-            f"{counted(lost, 'row has', 'rows have')} no labels by the status, and none in the output"
+            f"{counted(lost, 'row has', 'rows have')} no label (status, abstained), and none in the output"
         )
     return replace(file, matrix=replace(file.matrix, states_NF=states_NF), notes=tuple(notes)), unlabeled_N
 

@@ -20,7 +20,8 @@ class LabelMatrix:
     """States of N studies by F findings from one source (a label file, a reader, a labeler).
 
     `findings` are canonical names of `vocabulary`, in the order of the columns of `states_NF` (int8 `State`
-    codes); they may be some of the vocabulary's only. `ids` are the N keys, or () when the source has none.
+    codes, LEFT_OUT where a reader was asked to tell no label from blank); they may be some of the vocabulary's
+    only. `ids` are the N keys, or () when the source has none.
     """
 
     source: str
@@ -64,7 +65,7 @@ class LabelMatrix:
         """0, 1 or LEFT_OUT for each cell under a policy of `core.vocabulary.BINARY_POLICIES`, int8 [N, F]."""
         if policy not in BINARY_POLICIES:
             raise UnknownNameError("policy", policy, BINARY_POLICIES)
-        codes = np.full(len(State), LEFT_OUT, dtype=np.int8)
+        codes = np.full(len(State) + 1, LEFT_OUT, dtype=np.int8)  # the last one is that of LEFT_OUT
         for state, code in BINARY_POLICIES[policy].items():
             codes[state] = LEFT_OUT if code is None else code
         return codes[self.states_NF]

@@ -20,6 +20,7 @@ _MOST_BYTES = 4_000_000
 _MOST_COSTLY = 3
 _MOST_UNKNOWN = 3
 _LONG = 5
+"""Times the longest wait: who is asked to wait for longer gives up."""
 
 _STATUS_WORDS: Mapping[int, str] = {
     408: "timed out on its side",

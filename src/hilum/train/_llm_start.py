@@ -14,7 +14,7 @@ import transformers
 from hilum.core.errors import InputError
 from hilum.core.rng import rng_for
 from hilum.labelers._prompt import Prompt
-from hilum.models._local_files import checked_source
+from hilum.models._local_files import ADAPTER, checked_source
 from hilum.models.answer_lines import END
 from hilum.train.byte_pairs import SPECIAL, byte_pairs, count_chunks, write_chat_tokenizer
 from hilum.train.llm_config import LlmTraining, SmallModel
@@ -89,6 +89,11 @@ def _from_scratch(shape: SmallModel, tokenizer: Any, *, seed: int) -> Any:
 
 
 def _pretrained(where: str) -> Start:
+    if (Path(where) / ADAPTER).is_file():
+        raise InputError(
+            f"{where} is a LoRA adapter, and only whole models are trained on. Next step: the model that it was made "
+            "for, or the adapter trained again with --merge."
+        )
     checked_source(where, None)
     try:
         tokenizer = _Any.AutoTokenizer.from_pretrained(where, trust_remote_code=False)

@@ -245,8 +245,8 @@ def _labeled(
     kept = [pair for pair in pairs if not none_NF[pair[1]].all()]
     notes = []
     if lost := len(pairs) - len(kept):
-        said = counted(lost, "report was", "reports were")
-        notes.append(f"{said} not labeled (column status) and left out")
+        said = counted(lost, "report has no label", "reports have no label")
+        notes.append(f"{said} (status, abstained) and {'was' if lost == 1 else 'were'} left out")
     if cells := int(none_NF[[b for _, b in kept]].sum()):
         said = counted(cells, "label was", "labels were")
         notes.append(f"{said} too doubtful to be given (column abstained) and not learned")
@@ -340,13 +340,12 @@ def _targets(
             f"{path}: every label is blank, so there is nothing to learn. Next step: check its columns."
         )
     states_NF = values_NF.astype(np.int8)
-    none_NF = states_NF == LEFT_OUT
     if config.heads == "presence":
-        known_NF = np.where(none_NF, State.BLANK, states_NF).astype(np.int8)
-        matrix = LabelMatrix("", SHIPPED[config.vocabulary], spec.findings, (), known_NF)
-        binary_NF = np.where(none_NF, LEFT_OUT, matrix.binary(config.policy))
+        matrix = LabelMatrix("", SHIPPED[config.vocabulary], spec.findings, (), states_NF)
+        binary_NF = matrix.binary(config.policy)
         targets_NF = np.where(binary_NF == LEFT_OUT, IGNORED, binary_NF.astype(np.int64))
         return targets_NF, np.where(binary_NF == 1, State.POSITIVE, binary_NF).astype(np.int8)
+    none_NF = states_NF == LEFT_OUT
     small_F = np.array([head.classes == 2 for head in spec.heads])
     other_NF = small_F & (states_NF != State.POSITIVE) & ~none_NF
     states_NF = np.where(other_NF, State.BLANK, states_NF).astype(np.int8)
